@@ -1,4 +1,167 @@
+/// The numerical kernels of Blockwise: one table of function pointers per instruction set.
+///
+/// Contract of every kernel in the table:
+/// - The result of a row depends on that row alone, never on its neighbours, on how the work was split, or on
+///   the variant: all variants give the same bits for finite input (which NaN comes out is not specified).
+/// - Nothing allocates, prints or keeps state; pointers need the alignment of their element only, unless said.
+/// - Strides are counted in elements of the pointed-to type.
 #ifndef CBLOCKWISE_KERNELS_H
 #define CBLOCKWISE_KERNELS_H
-int bw_placeholder(void);
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// Element formats, by their ggml type numbers.
+enum { BW_F32 = 0, BW_F16 = 1, BW_Q4_0 = 2, BW_Q8_0 = 8, BW_BF16 = 30 };
+
+/// Geometry shared by packing, kernels and the cache.
+enum {
+  BW_TILE_ROWS = 16,      // output rows that share one tile of a packed matrix
+  BW_GROUP = 32,          // inner elements that share one scale; all inner dimensions are padded to this
+  BW_PAGE_SLOTS = 64,     // key/value rows of one cache page
+  BW_LOGIT_TILE = 4096,   // vocabulary entries reduced together
+};
+
+/// One product Y[n, rows] = X[n, columns] · Wᵀ (+ bias).
+typedef struct bw_matmul {
+  const void *packed;       // tiles of BW_TILE_ROWS output rows, 32-byte aligned
+  ptrdiff_t tile_bytes;
+  int32_t format;
+  int32_t use_int8;         // 1: quantised activations (Q8_0 and Q4_0 only), 0: f32 activations
+  ptrdiff_t rows;           // true output rows; the last tile may be partly padding
+  ptrdiff_t groups;         // inner dimension / BW_GROUP, rounded up
+  ptrdiff_t row_count;      // n
+  const float *_Nullable x; // [n, groups * 32], padding is zero
+  ptrdiff_t x_stride;
+  const int8_t *_Nullable xq;     // [n, groups * 32]
+  ptrdiff_t xq_stride;
+  const float *_Nullable x_scales;  // [n, groups]
+  const int32_t *_Nullable x_sums;  // [n, groups]
+  ptrdiff_t x_group_stride;
+  float *y;                 // [n, rows]
+  ptrdiff_t y_stride;
+  const float *_Nullable bias;  // [rows]
+} bw_matmul;
+
+/// Consecutive visible cache slots.
+typedef struct bw_run {
+  int32_t start;
+  int32_t count;
+} bw_run;
+
+/// Attention of one row's query heads that share one key/value head.
+typedef struct bw_attention {
+  const void *_Nonnull const *_Nonnull pages;   // base address of every page of the sequence; slot s lies in page s / 64
+  ptrdiff_t key_offset;       // bytes from a page's base to this head's [64][row bytes] keys
+  ptrdiff_t value_offset;
+  ptrdiff_t row_bytes;        // bytes of one cached row
+  int32_t format;             // BW_F32, BW_F16, BW_BF16 or BW_Q8_0
+  int32_t head_dimension;
+  float scale;
+  float soft_cap;             // 0: none
+  const bw_run *runs;         // in the order in which keys are summed
+  ptrdiff_t run_count;
+  const float *queries;       // [query_count, head_dimension]
+  ptrdiff_t query_stride;
+  ptrdiff_t query_count;
+  float *output;              // [query_count, head_dimension]
+  ptrdiff_t output_stride;
+  float *scores;              // scratch, [query_count, visible slots]
+} bw_attention;
+
+/// What one vocabulary tile contributes to the statistics of a logits row.
+typedef struct bw_logit_tile {
+  float top;                  // largest logit
+  float second;               // largest of the others
+  int32_t top_index;          // within the tile, lowest of equals; -1: none
+  int32_t second_index;
+  float sum;                  // sum of exp(x - top)
+  float weighted;             // sum of exp(x - top) * (x - top)
+  int32_t invalid;            // 1: a NaN or +infinity was met and nothing else is meaningful
+} bw_logit_tile;
+
+/// Statistics of one logits row.
+typedef struct bw_logit_statistics {
+  float top;
+  float second;
+  int32_t top_index;
+  int32_t second_index;
+  double log_sum_exp;
+  double entropy;             // nats
+  int32_t invalid;
+} bw_logit_statistics;
+
+typedef struct bw_kernels {
+  /// Tiles [first_tile, end_tile) of a product, all rows.
+  void (*matmul)(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
+  /// int8 form of rows: per group of 32 scale = max|x| / 127, q = round(x / scale), sum = sum of q.
+  void (*quantize_rows)(
+      const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
+      float *scales, int32_t *sums, ptrdiff_t group_stride);
+  /// y = x / sqrt(mean(x²) + epsilon) · weight; may be in place.
+  void (*rms_norm)(
+      const float *x, ptrdiff_t x_stride, const float *_Nullable weight, float epsilon, ptrdiff_t row_count,
+      ptrdiff_t columns, float *y, ptrdiff_t y_stride);
+  /// y = (x - mean) / sqrt(variance + epsilon) · weight + bias; may be in place.
+  void (*layer_norm)(
+      const float *x, ptrdiff_t x_stride, const float *_Nullable weight, const float *_Nullable bias, float epsilon,
+      ptrdiff_t row_count, ptrdiff_t columns, float *y, ptrdiff_t y_stride);
+  /// Rotates (x[i], x[i + pairs]) of every head by the angle of pair i.
+  void (*rotate_halves)(
+      float *x, ptrdiff_t head_stride, ptrdiff_t heads, ptrdiff_t pairs, const float *cosines, const float *sines);
+  /// Rotates (x[2i], x[2i + 1]) of every head by the angle of pair i.
+  void (*rotate_pairs)(
+      float *x, ptrdiff_t head_stride, ptrdiff_t heads, ptrdiff_t pairs, const float *cosines, const float *sines);
+  /// out = gate / (1 + exp(-gate)) · up.
+  void (*silu_multiply)(const float *gate, const float *up, float *out, ptrdiff_t count);
+  /// out = a + b.
+  void (*add)(const float *a, const float *b, float *out, ptrdiff_t count);
+  /// out = x · factor.
+  void (*scale)(const float *x, float factor, float *out, ptrdiff_t count);
+  /// out = cap · tanh(x / cap).
+  void (*soft_cap)(const float *x, float cap, float *out, ptrdiff_t count);
+  /// out = exp((x - shift) · factor).
+  void (*exponentials)(const float *x, float shift, float factor, float *out, ptrdiff_t count);
+  /// Rounds one row to a cache format (BW_F32, BW_F16, BW_BF16, BW_Q8_0).
+  void (*encode_row)(int32_t format, const float *x, ptrdiff_t count, void *row);
+  /// Widens one row of a cache format.
+  void (*decode_row)(int32_t format, const void *row, ptrdiff_t count, float *out);
+  /// Reduces at most BW_LOGIT_TILE logits.
+  void (*reduce_logits)(const float *x, ptrdiff_t count, bw_logit_tile *result);
+  /// Attention of one query row group.
+  void (*attend)(const bw_attention *job);
+} bw_kernels;
+
+/// The reference variant, on every machine.
+const bw_kernels *bw_scalar_kernels(void);
+/// AVX2 + FMA + F16C, or NULL when this build or this processor lacks them.
+const bw_kernels *_Nullable bw_avx2_kernels(void);
+
+/// Bytes of one tile of a packed matrix: `groups` groups of 16 rows.
+ptrdiff_t bw_tile_group_bytes(int32_t format);
+/// Packs up to 16 rows as stored in a file; NULL rows become zeros. Returns the index of the first row with a NaN
+/// or infinite number, or -1. The tile is written wholly in either case.
+ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *_Nullable const *_Nonnull rows, void *tile);
+/// f32 values of one row of a packed matrix.
+void bw_decode_packed_row(
+    int32_t format, const void *packed, ptrdiff_t tile_bytes, ptrdiff_t columns, ptrdiff_t row, float *out);
+/// f32 values of `count` elements as stored in a file; whole blocks only.
+void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out);
+
+/// Statistics over a whole row: tiles of BW_LOGIT_TILE merged in tile order.
+void bw_reduce_logits(const bw_kernels *kernels, const float *x, ptrdiff_t count, bw_logit_statistics *result);
+
+/// Tells the processor that this thread waits in a loop.
+static inline void bw_spin_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
+#endif
+}
+
+#pragma clang assume_nonnull end
+
 #endif

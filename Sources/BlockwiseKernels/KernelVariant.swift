@@ -1,0 +1,28 @@
+internal import CBlockwiseKernels
+
+/// An instruction set the kernels are written for. All variants give the same bits for finite numbers.
+public enum KernelVariant: String, Sendable, Hashable, CaseIterable {
+  /// Plain C, the reference; on every machine.
+  case scalar
+  /// x86-64 with AVX2, FMA and F16C.
+  case avx2
+
+  /// The name on the command line and in reports.
+  public var name: String { rawValue }
+
+  /// Whether this build holds the variant and this processor can run it.
+  public var isAvailable: Bool { table != nil }
+
+  /// What this machine can run, slowest first; never empty.
+  public static var available: [KernelVariant] { allCases.filter(\.isAvailable) }
+
+  /// The fastest variant this machine can run.
+  public static var best: KernelVariant { available.last ?? .scalar }
+
+  var table: UnsafePointer<bw_kernels>? {
+    switch self {
+    case .scalar: bw_scalar_kernels()
+    case .avx2: bw_avx2_kernels()
+    }
+  }
+}

@@ -1,0 +1,87 @@
+internal import CBlockwiseKernels
+
+/// How a product rounds its input.
+package enum MatmulMode: Sendable, Hashable {
+  /// f32 activations: the mode parity is judged in.
+  case f32
+  /// Activations rounded to int8 per group of 32, exact integer dot products. For Q8_0 and Q4_0 weights; the other
+  /// formats take f32 activations in this mode too.
+  case int8
+
+  /// What is really done with weights of a format.
+  package func resolved(for format: WeightFormat) -> MatmulMode {
+    switch format {
+    case .q8_0, .q4_0: self
+    case .f32, .f16, .bf16: .f32
+    }
+  }
+}
+
+extension Kernels {
+  /// `output[n, matrix.rows] = input[n, matrix.columns] · matrixᵀ (+ bias)` on the pool's threads.
+  ///
+  /// Every output element is computed by one thread in one fixed order of the inner dimension, so it does not depend
+  /// on `rowCount`, the other rows, or the number of threads.
+  ///
+  /// - Parameters:
+  ///   - input: rows `firstRow..<firstRow + rowCount` are read. In ``MatmulMode/int8`` mode with a quantised matrix
+  ///     they must have been quantised.
+  ///   - output: `[rowCount, matrix.rows]`, rows `outputStride` apart.
+  ///   - bias: `[matrix.rows]`, added at the end.
+  package func matmul(
+    _ matrix: PackedMatrix, input: ActivationRows, firstRow: Int = 0, rowCount: Int,
+    output: UnsafeMutablePointer<Float>, outputStride: Int, bias: UnsafePointer<Float>? = nil,
+    mode: MatmulMode,
+    pool: WorkerPool
+  ) {
+    precondition(
+      input.columnCount == matrix.columns,
+      "input rows of \(input.columnCount) values for a matrix of \(matrix.columns) columns")
+    precondition(
+      firstRow >= 0 && rowCount >= 0 && firstRow + rowCount <= input.capacity,
+      "\(rowCount) rows from \(firstRow) of \(input.capacity)")
+    guard rowCount > 0 else { return }
+    let job = MatmulJob(
+      run: table.pointee.matmul,
+      arguments: bw_matmul(
+        packed: matrix.memory.base,
+        tile_bytes: matrix.tileByteCount,
+        format: matrix.format.kernelFormat,
+        use_int8: mode.resolved(for: matrix.format) == .int8 ? 1 : 0,
+        rows: matrix.rows,
+        groups: input.groupCount,
+        row_count: rowCount,
+        x: input.values + firstRow * input.stride,
+        x_stride: input.stride,
+        xq: input.quantized + firstRow * input.stride,
+        xq_stride: input.stride,
+        x_scales: input.scales + firstRow * input.groupCount,
+        x_sums: input.sums + firstRow * input.groupCount,
+        x_group_stride: input.groupCount,
+        y: output,
+        y_stride: outputStride,
+        bias: bias),
+      tileCount: matrix.tileCount,
+      tilesPerItem: Self.tilesPerItem(tileCount: matrix.tileCount, threadCount: pool.threadCount))
+    let itemCount = (job.tileCount + job.tilesPerItem - 1) / job.tilesPerItem
+    pool.run(itemCount) { item, _ in
+      withUnsafePointer(to: job.arguments) {
+        let first = item * job.tilesPerItem
+        job.run($0, first, min(job.tileCount, first + job.tilesPerItem))
+      }
+    }
+  }
+
+  /// Items small enough that threads finish together, yet whole fours of tiles, which the kernels take at once.
+  private static func tilesPerItem(tileCount: Int, threadCount: Int) -> Int {
+    guard threadCount > 1 else { return tileCount }
+    return max(4, tileCount / (threadCount * 8) / 4 * 4)
+  }
+}
+
+private struct MatmulJob {
+  let run: @convention(c) (UnsafePointer<bw_matmul>, Int, Int) -> Void
+  let arguments: bw_matmul
+  let tileCount: Int
+  let tilesPerItem: Int
+}

@@ -1,0 +1,148 @@
+internal import CBlockwiseKernels
+internal import Glibc
+internal import Synchronization
+
+/// The engine's compute threads: the thread that calls ``run(_:_:)`` and `threadCount − 1` parked helpers.
+///
+/// Work is split into small items that threads claim one by one, so a slow or late helper costs at most one item:
+/// the caller takes whatever is left and waits only for items that somebody has begun. Helpers spin for some tens of
+/// microseconds after a job and then sleep.
+///
+/// One thread at a time may call `run`, and an item must not call `run` of its own pool.
+package final class WorkerPool: Sendable {
+  /// Threads that work on a job, the caller included.
+  package let threadCount: Int
+  private let state: WorkerPoolState
+  private let threads: [pthread_t]
+
+  /// - Precondition: `threadCount` is positive. If the machine refuses threads the pool has fewer.
+  package init(threadCount: Int) {
+    precondition(threadCount > 0, "thread count \(threadCount)")
+    let state = WorkerPoolState()
+    var threads: [pthread_t] = []
+    for worker in 1..<max(1, threadCount) {
+      guard let thread = startThread({ state.serve(worker: worker) }) else { break }
+      threads.append(thread)
+    }
+    self.state = state
+    self.threads = threads
+    self.threadCount = threads.count + 1
+  }
+
+  deinit {
+    state.stop()
+    for thread in threads { pthread_join(thread, nil) }
+  }
+
+  /// Calls `body(item, worker)` once for every item in `0..<itemCount` and returns when all are finished.
+  ///
+  /// Items are begun in rising order. `worker` is in `0..<threadCount`, and no two items run at the same time under
+  /// one worker number, so it can index scratch memory. The caller is worker 0.
+  package func run(_ itemCount: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
+    precondition(itemCount >= 0 && itemCount <= Int(UInt32.max), "item count \(itemCount)")
+    if threads.isEmpty || itemCount <= 1 {
+      for item in 0..<itemCount { body(item, 0) }
+      return
+    }
+    withoutActuallyEscaping(body) { body in
+      withUnsafePointer(to: body) { state.lead(itemCount: itemCount, body: $0) }
+    }
+  }
+}
+
+/// What caller and helpers share. Apart from the pool, so that helpers do not keep the pool alive.
+final class WorkerPoolState: @unchecked Sendable {
+  // Unchecked because of `body` and `itemCount`: the caller writes them before it publishes `claim`, helpers read
+  // them only between claiming an item and finishing it, and the caller does not go on before that.
+  typealias Body = (Int, Int) -> Void
+
+  /// Job number in the upper half, items not yet claimed in the lower.
+  private let claim = Atomic<UInt64>(0)
+  private let finished = Atomic<Int>(0)
+  private let isBusy = Atomic<Bool>(false)
+  private let isStopping = Atomic<Bool>(false)
+  /// Helpers that sleep or are about to.
+  private let parkedCount = Atomic<Int>(0)
+  private let callerSleeps = Atomic<Bool>(false)
+  private let condition = Condition()
+  private let done = Condition()
+  private var itemCount = 0
+  private var body: UnsafePointer<Body>?
+
+  /// About 30 µs of pause instructions.
+  private static let helperSpinCount = 1000
+  private static let callerSpinCount = 2000
+
+  func lead(itemCount: Int, body: UnsafePointer<Body>) {
+    let wasBusy = isBusy.exchange(true, ordering: .acquiring)
+    precondition(!wasBusy, "a worker pool was asked to run a job from inside another")
+    self.itemCount = itemCount
+    self.body = body
+    finished.store(0, ordering: .relaxed)
+    let job = (claim.load(ordering: .relaxed) >> 32) &+ 1
+    claim.store(job << 32 | UInt64(itemCount), ordering: .sequentiallyConsistent)
+    if parkedCount.load(ordering: .sequentiallyConsistent) > 0 { condition.wakeAll() }
+
+    while let item = claimItem() {
+      body.pointee(item, 0)
+      finished.add(1, ordering: .relaxed)
+    }
+    waitUntilFinished(itemCount)
+    isBusy.store(false, ordering: .releasing)
+  }
+
+  func serve(worker: Int) {
+    while true {
+      while let item = claimItem() {
+        // Safe to read: this job cannot end before the claimed item is finished.
+        let itemCount = itemCount
+        body?.pointee(item, worker)
+        let count = finished.add(1, ordering: .sequentiallyConsistent).newValue
+        if count == itemCount && callerSleeps.load(ordering: .sequentiallyConsistent) { done.wakeAll() }
+      }
+      if !waitForWork() { return }
+    }
+  }
+
+  func stop() {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
+    condition.wakeAll()
+  }
+
+  /// Takes the next item of the running job, if any is left. Nothing but `claim` is looked at before the exchange
+  /// has succeeded, so a helper that comes late can only take an item of the job that runs now.
+  private func claimItem() -> Int? {
+    var seen = claim.load(ordering: .acquiring)
+    while seen & 0xFFFF_FFFF != 0 {
+      let (exchanged, original) = claim.weakCompareExchange(
+        expected: seen, desired: seen - 1, ordering: .acquiringAndReleasing)
+      if exchanged { return itemCount - Int(seen & 0xFFFF_FFFF) }
+      seen = original
+    }
+    return nil
+  }
+
+  private var hasWork: Bool { claim.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF != 0 }
+
+  /// False when the pool is going away.
+  private func waitForWork() -> Bool {
+    for _ in 0..<Self.helperSpinCount {
+      if hasWork { return true }
+      bw_spin_pause()
+    }
+    parkedCount.add(1, ordering: .sequentiallyConsistent)
+    condition.wait { hasWork || isStopping.load(ordering: .sequentiallyConsistent) }
+    parkedCount.subtract(1, ordering: .sequentiallyConsistent)
+    return hasWork || !isStopping.load(ordering: .sequentiallyConsistent)
+  }
+
+  private func waitUntilFinished(_ itemCount: Int) {
+    for _ in 0..<Self.callerSpinCount {
+      if finished.load(ordering: .acquiring) == itemCount { return }
+      bw_spin_pause()
+    }
+    callerSleeps.store(true, ordering: .sequentiallyConsistent)
+    done.wait { finished.load(ordering: .sequentiallyConsistent) == itemCount }
+    callerSleeps.store(false, ordering: .relaxed)
+  }
+}

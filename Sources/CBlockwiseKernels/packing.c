@@ -1,0 +1,160 @@
+// Packed weight layout. A tile holds 16 output rows; inside it groups of 32 inner elements follow each other:
+//   f32, f16, bf16  [32 k][16 rows]
+//   Q8_0            [8 quads][16 rows][4 k] bytes, then 16 half-precision scales
+//   Q4_0            [4 quads][16 rows][4 k] bytes (low nibble: quad j, high nibble: quad j + 4), then 16 scales
+// Rows and inner elements beyond the matrix are zero (nibble 8 with scale 0 for Q4_0).
+#include "numbers.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+enum { Q8_BLOCK = 34, Q4_BLOCK = 18 };
+
+ptrdiff_t bw_tile_group_bytes(int32_t format) {
+  switch (format) {
+    case BW_F32: return BW_GROUP * BW_TILE_ROWS * 4;
+    case BW_F16:
+    case BW_BF16: return BW_GROUP * BW_TILE_ROWS * 2;
+    case BW_Q8_0: return BW_GROUP * BW_TILE_ROWS + 2 * BW_TILE_ROWS;
+    case BW_Q4_0: return BW_GROUP * BW_TILE_ROWS / 2 + 2 * BW_TILE_ROWS;
+    default: return 0;
+  }
+}
+
+static int pack_row_f32(ptrdiff_t columns, ptrdiff_t padded, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  uint32_t bad = 0;
+  uint8_t *out = tile + 4 * lane;
+  for (ptrdiff_t k = 0; k < padded; k++, out += 4 * BW_TILE_ROWS) {
+    uint32_t u = 0;
+    if (row && k < columns) memcpy(&u, row + 4 * k, 4);
+    bad |= (u & 0x7f800000u) == 0x7f800000u;
+    memcpy(out, &u, 4);
+  }
+  return (int)bad;
+}
+
+static int pack_row_16(
+    uint16_t exponent_mask, ptrdiff_t columns, ptrdiff_t padded, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  uint32_t bad = 0;
+  uint8_t *out = tile + 2 * lane;
+  for (ptrdiff_t k = 0; k < padded; k++, out += 2 * BW_TILE_ROWS) {
+    const uint16_t u = row && k < columns ? bw_load16(row + 2 * k) : 0;
+    bad |= (u & exponent_mask) == exponent_mask;
+    bw_store16(out, u);
+  }
+  return (int)bad;
+}
+
+static int pack_row_q8(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  int bad = 0;
+  for (ptrdiff_t g = 0; g < groups; g++) {
+    uint8_t *group = tile + g * (BW_GROUP * BW_TILE_ROWS + 2 * BW_TILE_ROWS);
+    uint8_t *scales = group + BW_GROUP * BW_TILE_ROWS;
+    if (row) {
+      const uint8_t *block = row + g * Q8_BLOCK;
+      const uint16_t scale = bw_load16(block);
+      bad |= (scale & 0x7c00u) == 0x7c00u;
+      bw_store16(scales + 2 * lane, scale);
+      for (int quad = 0; quad < 8; quad++) memcpy(group + 64 * quad + 4 * lane, block + 2 + 4 * quad, 4);
+    } else {
+      bw_store16(scales + 2 * lane, 0);
+      for (int quad = 0; quad < 8; quad++) memset(group + 64 * quad + 4 * lane, 0, 4);
+    }
+  }
+  return bad;
+}
+
+static int pack_row_q4(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  int bad = 0;
+  for (ptrdiff_t g = 0; g < groups; g++) {
+    uint8_t *group = tile + g * (BW_GROUP * BW_TILE_ROWS / 2 + 2 * BW_TILE_ROWS);
+    uint8_t *scales = group + BW_GROUP * BW_TILE_ROWS / 2;
+    if (row) {
+      const uint8_t *block = row + g * Q4_BLOCK;
+      const uint16_t scale = bw_load16(block);
+      bad |= (scale & 0x7c00u) == 0x7c00u;
+      bw_store16(scales + 2 * lane, scale);
+      // The file pairs element i with i + 16, which is quad j with quad j + 4: the bytes move unchanged.
+      for (int quad = 0; quad < 4; quad++) memcpy(group + 64 * quad + 4 * lane, block + 2 + 4 * quad, 4);
+    } else {
+      bw_store16(scales + 2 * lane, 0);
+      for (int quad = 0; quad < 4; quad++) memset(group + 64 * quad + 4 * lane, 0x88, 4);
+    }
+  }
+  return bad;
+}
+
+ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *rows, void *tile) {
+  const ptrdiff_t groups = (columns + BW_GROUP - 1) / BW_GROUP;
+  const ptrdiff_t padded = groups * BW_GROUP;
+  ptrdiff_t first_bad = -1;
+  for (ptrdiff_t lane = 0; lane < BW_TILE_ROWS; lane++) {
+    const uint8_t *row = (const uint8_t *)rows[lane];
+    int bad = 0;
+    switch (format) {
+      case BW_F32: bad = pack_row_f32(columns, padded, row, lane, tile); break;
+      case BW_F16: bad = pack_row_16(0x7c00u, columns, padded, row, lane, tile); break;
+      case BW_BF16: bad = pack_row_16(0x7f80u, columns, padded, row, lane, tile); break;
+      case BW_Q8_0: bad = pack_row_q8(groups, row, lane, tile); break;
+      default: bad = pack_row_q4(groups, row, lane, tile); break;
+    }
+    if (bad && first_bad < 0) first_bad = lane;
+  }
+  return first_bad;
+}
+
+void bw_decode_packed_row(
+    int32_t format, const void *packed, ptrdiff_t tile_bytes, ptrdiff_t columns, ptrdiff_t row, float *out) {
+  const ptrdiff_t lane = row % BW_TILE_ROWS;
+  const uint8_t *tile = (const uint8_t *)packed + (row / BW_TILE_ROWS) * tile_bytes;
+  for (ptrdiff_t k = 0; k < columns; k++) {
+    const ptrdiff_t within = k % BW_GROUP;
+    const uint8_t *group = tile + (k / BW_GROUP) * bw_tile_group_bytes(format);
+    switch (format) {
+      case BW_F32: memcpy(out + k, group + 4 * (within * BW_TILE_ROWS + lane), 4); break;
+      case BW_F16: out[k] = bw_half_to_float(bw_load16(group + 2 * (within * BW_TILE_ROWS + lane))); break;
+      case BW_BF16: out[k] = bw_bfloat_to_float(bw_load16(group + 2 * (within * BW_TILE_ROWS + lane))); break;
+      case BW_Q8_0: {
+        const float scale = bw_half_to_float(bw_load16(group + BW_GROUP * BW_TILE_ROWS + 2 * lane));
+        out[k] = scale * (float)(int8_t)group[64 * (within / 4) + 4 * lane + within % 4];
+        break;
+      }
+      default: {
+        const float scale = bw_half_to_float(bw_load16(group + BW_GROUP * BW_TILE_ROWS / 2 + 2 * lane));
+        const ptrdiff_t quad = within / 4;
+        const uint8_t byte = group[64 * (quad % 4) + 4 * lane + within % 4];
+        out[k] = scale * (float)((quad < 4 ? byte & 15 : byte >> 4) - 8);
+        break;
+      }
+    }
+  }
+}
+
+void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out) {
+  const uint8_t *bytes = (const uint8_t *)source;
+  switch (format) {
+    case BW_F32: memcpy(out, bytes, (size_t)count * 4); break;
+    case BW_F16:
+      for (ptrdiff_t i = 0; i < count; i++) out[i] = bw_half_to_float(bw_load16(bytes + 2 * i));
+      break;
+    case BW_BF16:
+      for (ptrdiff_t i = 0; i < count; i++) out[i] = bw_bfloat_to_float(bw_load16(bytes + 2 * i));
+      break;
+    case BW_Q8_0:
+      for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) {
+        const uint8_t *block = bytes + g * Q8_BLOCK;
+        const float scale = bw_half_to_float(bw_load16(block));
+        for (int i = 0; i < BW_GROUP; i++) out[g * BW_GROUP + i] = scale * (float)(int8_t)block[2 + i];
+      }
+      break;
+    default:
+      for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) {
+        const uint8_t *block = bytes + g * Q4_BLOCK;
+        const float scale = bw_half_to_float(bw_load16(block));
+        for (int i = 0; i < BW_GROUP / 2; i++) {
+          out[g * BW_GROUP + i] = scale * (float)((block[2 + i] & 15) - 8);
+          out[g * BW_GROUP + i + 16] = scale * (float)((block[2 + i] >> 4) - 8);
+        }
+      }
+      break;
+  }
+}
