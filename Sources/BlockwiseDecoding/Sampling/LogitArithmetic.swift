@@ -1,0 +1,115 @@
+/// The passes over a whole vocabulary: eight lanes at a time, in one fixed order, without allocation.
+package enum LogitArithmetic {
+  package typealias Lanes = SIMD8<Float>
+
+  /// The largest value, or nil when one is NaN or +∞. −∞ for an empty row or one that holds nothing else.
+  static func maximum(_ values: UnsafeBufferPointer<Float>) -> Float? {
+    var lanes = Lanes(repeating: -.infinity)
+    var isNaN = SIMDMask<SIMD8<Int32>>(repeating: false)
+    let raw = UnsafeRawBufferPointer(values)
+    let vectorEnd = values.count & ~7
+    var index = 0
+    while index < vectorEnd {
+      let next = raw.loadUnaligned(fromByteOffset: index * 4, as: Lanes.self)
+      isNaN .|= next .!= next
+      lanes.replace(with: next, where: next .> lanes)
+      index += 8
+    }
+    var result = -Float.infinity
+    for lane in 0..<8 {
+      if isNaN[lane] { return nil }
+      result = max(result, lanes[lane])
+    }
+    while index < values.count {
+      if values[index].isNaN { return nil }
+      result = max(result, values[index])
+      index += 1
+    }
+    return result == .infinity ? nil : result
+  }
+
+  /// The lowest index of the largest value, or nil when all are −∞. There is no NaN among the values.
+  static func argMaximum(_ values: UnsafeBufferPointer<Float>) -> Int? {
+    guard let best = maximum(values), best > -.infinity else { return nil }
+    return values.firstIndex(of: best)
+  }
+
+  /// Σ exp((value − maximum) / temperature).
+  static func exponentialSum(
+    _ values: UnsafeBufferPointer<Float>, maximum: Float, temperature: Float = 1
+  ) -> Double {
+    var total = 0.0
+    var start = 0
+    while start < values.count {
+      // Short f32 sums that are joined in f64: exact to about seven digits for any vocabulary.
+      let end = min(start + 2048, values.count)
+      var lanes = Lanes.zero
+      visit(UnsafeBufferPointer(rebasing: values[start..<end])) { _, next in
+        lanes += exponential((next - maximum) / temperature)
+      }
+      for lane in 0..<8 { total += Double(lanes[lane]) }
+      start = end
+    }
+    return total
+  }
+
+  /// Replaces every value by exp((value − maximum) / temperature) and returns the sum.
+  static func formExponentials(
+    _ values: UnsafeMutableBufferPointer<Float>, maximum: Float, temperature: Float
+  ) -> Double {
+    let raw = UnsafeMutableRawBufferPointer(values)
+    var total = 0.0
+    visit(UnsafeBufferPointer(values)) { index, next in
+      let weights = exponential((next - maximum) / temperature)
+      if index + 8 <= values.count {
+        raw.storeBytes(of: weights, toByteOffset: index * 4, as: Lanes.self)
+      } else {
+        for lane in 0..<values.count - index { values[index + lane] = weights[lane] }
+      }
+      total += Double((weights.evenHalf + weights.oddHalf).sum())
+    }
+    return total
+  }
+
+  /// Calls `body` with eight values at a time; the last ones are filled up with −∞.
+  @inline(__always)
+  private static func visit(_ values: UnsafeBufferPointer<Float>, _ body: (Int, Lanes) -> Void) {
+    let raw = UnsafeRawBufferPointer(values)
+    let vectorEnd = values.count & ~7
+    var index = 0
+    while index < vectorEnd {
+      body(index, raw.loadUnaligned(fromByteOffset: index * 4, as: Lanes.self))
+      index += 8
+    }
+    if index < values.count {
+      var last = Lanes(repeating: -.infinity)
+      for lane in 0..<values.count - index { last[lane] = values[index + lane] }
+      body(index, last)
+    }
+  }
+
+  /// e^x for x ≤ 0, zero below −87; within 2 units in the last place.
+  ///
+  /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 7, 2^n by the exponent's bits.
+  /// Written out because the C library's function works on one value at a time.
+  @inline(__always)
+  package static func exponential(_ x: Lanes) -> Lanes {
+    let smallest = Lanes(repeating: -87)
+    let clamped = x.replacing(with: smallest, where: x .< smallest)
+    // Adding 1.5 · 2²³ leaves the nearest whole number in the low bits.
+    let magic = Lanes(repeating: 0x1.8p23)
+    let shifted = clamped * 1.442_695_04 + magic
+    let whole = shifted - magic
+    let r = (clamped - whole * 0.693_359_375) + whole * 2.121_944_4e-4
+    var power = r * (1 / 5040) + (1 / 720)
+    power = power * r + (1 / 120)
+    power = power * r + (1 / 24)
+    power = power * r + (1 / 6)
+    power = power * r + 0.5
+    power = power * r + 1
+    power = power * r + 1
+    let exponent = unsafeBitCast(shifted, to: SIMD8<UInt32>.self) &+ 127
+    let scale = unsafeBitCast(exponent &<< 23, to: Lanes.self)
+    return (power * scale).replacing(with: 0, where: x .< smallest)
+  }
+}
