@@ -11,21 +11,26 @@ public struct TokenID: Hashable, Comparable, Sendable, ExpressibleByIntegerLiter
   /// Wraps a vocabulary index that is known to fit 32 bits.
   @inlinable public init(_ index: Int) { self.rawValue = Int32(index) }
 
+  /// Wraps a literal index.
   @inlinable public init(integerLiteral value: Int32) { self.rawValue = value }
 
+  /// Reads the bare number.
   public init(from decoder: any Decoder) throws {
     rawValue = try decoder.singleValueContainer().decode(Int32.self)
   }
 
+  /// Writes the bare number.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(rawValue)
   }
 
+  /// Orders by index.
   @inlinable public static func < (lhs: TokenID, rhs: TokenID) -> Bool { lhs.rawValue < rhs.rawValue }
 
   /// The index as an `Int`, for subscripts.
   @inlinable public var index: Int { Int(rawValue) }
 
+  /// The index in decimal.
   public var description: String { String(rawValue) }
 }
