@@ -10,6 +10,9 @@ public struct StopStringMatcher: Sendable {
   /// The stop string that ended the text.
   public private(set) var match: String?
 
+  /// Whether a stop string has ended the text.
+  public var isMatched: Bool { match != nil }
+
   /// A matcher for some strings. Bytes are compared: no Unicode normalisation.
   /// - Throws: ``SamplingError/option(name:found:expected:)`` for an empty string.
   public init(_ strings: [String]) throws(SamplingError) {
