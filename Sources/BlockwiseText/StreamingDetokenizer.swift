@@ -1,0 +1,47 @@
+public import BlockwiseFiles
+
+/// Turns tokens into text one at a time, for output that appears while a model decodes.
+///
+/// Every output is complete characters' worth of valid UTF-8, and the concatenation of all outputs and of
+/// ``finish()`` is exactly what ``Tokenizer/decode(_:skipSpecialTokens:)`` gives for the same tokens. Text that a
+/// later token could still change is held back: the beginning of a UTF-8 sequence, and for vocabularies with byte
+/// fallback a run of `<0xNN>` tokens until the first other token.
+public struct StreamingDetokenizer: Sendable {
+  private let tokenizer: Tokenizer
+  private let skipsSpecialTokens: Bool
+  private var decoder: TextDecoder
+
+  init(tokenizer: Tokenizer, skipsSpecialTokens: Bool) {
+    self.tokenizer = tokenizer
+    self.skipsSpecialTokens = skipsSpecialTokens
+    decoder = tokenizer.makeTextDecoder()
+  }
+
+  /// Takes the next token.
+  ///
+  /// - Returns: the text that is certain now; may be empty. Indices outside the vocabulary give nothing, as in
+  ///   the reference.
+  public mutating func append(_ token: TokenID) -> String {
+    var output: [UInt8] = []
+    append(token, to: &output)
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  /// Ends the text and returns what was held back; an incomplete UTF-8 sequence becomes U+FFFD.
+  public mutating func finish() -> String {
+    var output: [UInt8] = []
+    finish(to: &output)
+    return String(decoding: output, as: UTF8.self)
+  }
+
+  mutating func append(_ token: TokenID, to output: inout [UInt8]) {
+    if skipsSpecialTokens && tokenizer.isSpecial(token) { return }
+    guard let text = tokenizer.text(of: token) else { return }
+    decoder.append(text, to: &output)
+  }
+
+  mutating func finish(to output: inout [UInt8]) {
+    decoder.finish(to: &output)
+    decoder = tokenizer.makeTextDecoder()
+  }
+}
