@@ -19,8 +19,12 @@ import numpy as np
 import torch
 from model import BaseModel, ModelConfig
 
-# Share of windows per source, in the stable phase and in the decay: simple English weighs most, most of all at the end.
-MIXTURE = {"generated": (0.50, 0.50), "tinystories": (0.20, 0.35), "books": (0.30, 0.15)}
+# Share of windows per source and phase. The generated stories teach the form within a few hundred steps; then the
+# harder texts get more room; the decay leans back to simple English, which is what the model is to write.
+MIXTURE = {"start": {"generated": 0.50, "tinystories": 0.20, "books": 0.30},
+           "stable": {"generated": 0.35, "tinystories": 0.25, "books": 0.40},
+           "decay": {"generated": 0.45, "tinystories": 0.35, "books": 0.20}}
+START_STEPS = 800
 
 
 class Source:
@@ -39,7 +43,8 @@ class Source:
 def batch(sources, seed, step, size, length, decaying):
     r = np.random.default_rng([seed, step])
     names = sorted(sources)
-    weights = np.array([MIXTURE[n][decaying] for n in names])
+    phase = "decay" if decaying else "start" if step < START_STEPS else "stable"
+    weights = np.array([MIXTURE[phase][n] for n in names])
     rows = [sources[names[i]].window(r, length) for i in r.choice(len(names), size=size, p=weights / weights.sum())]
     rows = torch.from_numpy(np.stack(rows))
     return rows[:, :-1], rows[:, 1:]
