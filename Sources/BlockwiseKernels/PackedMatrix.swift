@@ -102,7 +102,7 @@ package final class PackedMatrix: Sendable {
         }
       }
       if let tile = badRows[0..<chunk.count].firstIndex(where: { $0 >= 0 }) {
-        memory.deallocate()
+        // Every property is set, so deinit gives the memory back.
         throw .nonFinite(row: (chunk.lowerBound + tile) * tileRowCount + badRows[tile])
       }
       didPack?(chunkRows)

@@ -9,6 +9,7 @@ public enum PackingError: Error, Hashable, CustomStringConvertible {
   /// The machine refused the memory.
   case outOfMemory(byteCount: Int)
 
+  /// One sentence: what was found and what was expected.
   public var description: String {
     switch self {
     case .nonFinite(let row):

@@ -7,6 +7,11 @@
 #pragma STDC FP_CONTRACT OFF
 
 const bw_kernels *bw_avx2_kernels(void) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+    return bw_avx2_table();
+  }
+#endif
   return NULL;
 }
 

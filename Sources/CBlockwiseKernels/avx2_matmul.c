@@ -1,0 +1,283 @@
+// Products with AVX2: lanes are output rows, so the inner dimension of every output is summed in index order.
+//
+// A block is R activation rows times T tiles of 16 output rows. Weights are unpacked once per block; R · T is chosen
+// so that enough independent sums hide the latency of one addition. The block shape never changes a result.
+#if defined(__x86_64__)
+
+#include "avx2.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+enum { TILES_TOGETHER = 4, PREFETCH_BYTES = 2048 };
+
+BW_AVX2_INLINE ptrdiff_t group_bytes(int32_t format) {
+  switch (format) {
+    case BW_F32: return 2048;
+    case BW_F16:
+    case BW_BF16: return 1024;
+    case BW_Q8_0: return 544;
+    default: return 288;
+  }
+}
+
+BW_AVX2_INLINE void prefetch_group(const uint8_t *group, ptrdiff_t bytes) {
+  BW_UNROLL
+  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)group + PREFETCH_BYTES + i, _MM_HINT_T0);
+}
+
+/// Weights of inner element 4 · quad + k for 8 rows starting at row 8 · half, as float (scale not applied).
+BW_AVX2_INLINE __m256 weights(int32_t format, const uint8_t *group, int quad, int k, int half) {
+  const ptrdiff_t index = (4 * quad + k) * BW_TILE_ROWS + 8 * half;
+  switch (format) {
+    case BW_F32: return _mm256_load_ps((const float *)(const void *)group + index);
+    case BW_F16: return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)(group + 2 * index)));
+    case BW_BF16: {
+      const __m128i halves = _mm_load_si128((const __m128i *)(const void *)(group + 2 * index));
+      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+    }
+    case BW_Q8_0: {
+      const __m256i bytes = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * quad + 32 * half));
+      return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(bytes, 24 - 8 * k), 24));
+    }
+    default: {
+      const __m256i bytes = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * (quad % 4) + 32 * half));
+      const __m256i nibbles =
+          _mm256_and_si256(_mm256_srli_epi32(bytes, 8 * k + (quad < 4 ? 0 : 4)), _mm256_set1_epi32(15));
+      return _mm256_cvtepi32_ps(_mm256_sub_epi32(nibbles, _mm256_set1_epi32(8)));
+    }
+  }
+}
+
+BW_AVX2_INLINE __m256 scales(int32_t format, const uint8_t *group, int half) {
+  const ptrdiff_t offset = format == BW_Q8_0 ? BW_GROUP * BW_TILE_ROWS : BW_GROUP * BW_TILE_ROWS / 2;
+  return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)(group + offset + 16 * half)));
+}
+
+BW_AVX2_INLINE void store_outputs(const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, __m256 low, __m256 high) {
+  const ptrdiff_t first = tile * BW_TILE_ROWS;
+  float *y = job->y + row * job->y_stride + first;
+  if (first + BW_TILE_ROWS <= job->rows) {
+    if (job->bias) {
+      low = _mm256_add_ps(low, _mm256_loadu_ps(job->bias + first));
+      high = _mm256_add_ps(high, _mm256_loadu_ps(job->bias + first + 8));
+    }
+    bw_store_16(y, (bw_16){low, high});
+  } else {
+    float values[16];
+    bw_store_16(values, (bw_16){low, high});
+    for (ptrdiff_t i = 0; first + i < job->rows; i++) y[i] = job->bias ? values[i] + job->bias[first + i] : values[i];
+  }
+}
+
+/// f32 activations: R rows from `row`, T tiles from `tile`.
+BW_AVX2_INLINE void block_f32(
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+  const int quantized = format == BW_Q8_0 || format == BW_Q4_0;
+  const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
+  const float *x = job->x + row * job->x_stride;
+  __m256 totals[4][4][2];
+  BW_UNROLL
+  for (int t = 0; t < T; t++) {
+    BW_UNROLL
+    for (int r = 0; r < R; r++) totals[t][r][0] = totals[t][r][1] = _mm256_setzero_ps();
+  }
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
+    BW_UNROLL
+    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, group_bytes(format));
+    __m256 sums[4][4][2];
+    BW_UNROLL
+    for (int t = 0; t < T; t++) {
+      BW_UNROLL
+      for (int r = 0; r < R; r++) sums[t][r][0] = sums[t][r][1] = _mm256_setzero_ps();
+    }
+    for (int quad = 0; quad < 8; quad++) {
+      BW_UNROLL
+      for (int k = 0; k < 4; k++) {
+        BW_UNROLL
+        for (int t = 0; t < T; t++) {
+          const __m256 low = weights(format, group + t * job->tile_bytes, quad, k, 0);
+          const __m256 high = weights(format, group + t * job->tile_bytes, quad, k, 1);
+          BW_UNROLL
+          for (int r = 0; r < R; r++) {
+            const __m256 value = _mm256_broadcast_ss(x + r * job->x_stride + 4 * quad + k);
+            sums[t][r][0] = _mm256_fmadd_ps(low, value, sums[t][r][0]);
+            sums[t][r][1] = _mm256_fmadd_ps(high, value, sums[t][r][1]);
+          }
+        }
+      }
+    }
+    BW_UNROLL
+    for (int t = 0; t < T; t++) {
+      BW_UNROLL
+      for (int h = 0; h < 2; h++) {
+        if (quantized) {
+          const __m256 scale = scales(format, group + t * job->tile_bytes, h);
+          BW_UNROLL
+          for (int r = 0; r < R; r++) totals[t][r][h] = _mm256_fmadd_ps(scale, sums[t][r][h], totals[t][r][h]);
+        } else {
+          BW_UNROLL
+          for (int r = 0; r < R; r++) totals[t][r][h] = _mm256_add_ps(totals[t][r][h], sums[t][r][h]);
+        }
+      }
+    }
+  }
+  BW_UNROLL
+  for (int t = 0; t < T; t++) {
+    BW_UNROLL
+    for (int r = 0; r < R; r++) store_outputs(job, tile + t, row + r, totals[t][r][0], totals[t][r][1]);
+  }
+}
+
+BW_AVX2_INLINE __m256i broadcast_quad(const int8_t *x) {
+  int32_t quad;
+  memcpy(&quad, x, 4);
+  return _mm256_set1_epi32(quad);
+}
+
+/// Exact dot products of one group of Q8_0 weights with R int8 rows.
+BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const int8_t *x, ptrdiff_t x_stride, __m256i dots[4][2]) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  BW_UNROLL
+  for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
+  BW_UNROLL
+  for (int quad = 0; quad < 8; quad++) {
+    const __m256i low = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * quad));
+    const __m256i high = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * quad + 32));
+    // |-128| is 128 as an unsigned byte; pairs stay below 2 · 128 · 127 = 32512, so nothing saturates.
+    const __m256i low_magnitude = _mm256_abs_epi8(low), high_magnitude = _mm256_abs_epi8(high);
+    BW_UNROLL
+    for (int r = 0; r < R; r++) {
+      const __m256i value = broadcast_quad(x + r * x_stride + 4 * quad);
+      const __m256i low_pairs = _mm256_maddubs_epi16(low_magnitude, _mm256_sign_epi8(value, low));
+      const __m256i high_pairs = _mm256_maddubs_epi16(high_magnitude, _mm256_sign_epi8(value, high));
+      dots[r][0] = _mm256_add_epi32(dots[r][0], _mm256_madd_epi16(low_pairs, ones));
+      dots[r][1] = _mm256_add_epi32(dots[r][1], _mm256_madd_epi16(high_pairs, ones));
+    }
+  }
+}
+
+/// Exact dot products of one group of Q4_0 weights (nibble - 8) with R int8 rows.
+BW_AVX2_INLINE void dots_q4(
+    int R, const uint8_t *group, const int8_t *x, ptrdiff_t x_stride, const int32_t *sums, ptrdiff_t sum_stride,
+    __m256i dots[4][2]) {
+  const __m256i ones = _mm256_set1_epi16(1), mask = _mm256_set1_epi8(15);
+  BW_UNROLL
+  for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
+  BW_UNROLL
+  for (int quad = 0; quad < 4; quad++) {
+    BW_UNROLL
+    for (int h = 0; h < 2; h++) {
+      const __m256i bytes = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * quad + 32 * h));
+      const __m256i near = _mm256_and_si256(bytes, mask);
+      const __m256i far = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+      BW_UNROLL
+      for (int r = 0; r < R; r++) {
+        const int8_t *row = x + r * x_stride + 4 * quad;
+        // Eight pairs of at most 2 · 15 · 127 stay within 16 bits.
+        dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(near, broadcast_quad(row)));
+        dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(far, broadcast_quad(row + 16)));
+      }
+    }
+  }
+  BW_UNROLL
+  for (int r = 0; r < R; r++) {
+    const __m256i offset = _mm256_set1_epi32(8 * sums[r * sum_stride]);
+    dots[r][0] = _mm256_sub_epi32(_mm256_madd_epi16(dots[r][0], ones), offset);
+    dots[r][1] = _mm256_sub_epi32(_mm256_madd_epi16(dots[r][1], ones), offset);
+  }
+}
+
+/// int8 activations: R rows from `row`, one tile.
+BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+  const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
+  const int8_t *x = job->xq + row * job->xq_stride;
+  const float *x_scales = job->x_scales + row * job->x_group_stride;
+  const int32_t *x_sums = job->x_sums + row * job->x_group_stride;
+  __m256 totals[4][2];
+  BW_UNROLL
+  for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
+    prefetch_group(group, group_bytes(format));
+    __m256i dots[4][2];
+    if (format == BW_Q8_0) {
+      dots_q8(R, group, x, job->xq_stride, dots);
+    } else {
+      dots_q4(R, group, x, job->xq_stride, x_sums + g, job->x_group_stride, dots);
+    }
+    const __m256 low = scales(format, group, 0), high = scales(format, group, 1);
+    BW_UNROLL
+    for (int r = 0; r < R; r++) {
+      const __m256 x_scale = _mm256_broadcast_ss(x_scales + r * job->x_group_stride + g);
+      totals[r][0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][0]), _mm256_mul_ps(low, x_scale), totals[r][0]);
+      totals[r][1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][1]), _mm256_mul_ps(high, x_scale), totals[r][1]);
+    }
+  }
+  BW_UNROLL
+  for (int r = 0; r < R; r++) store_outputs(job, tile, row + r, totals[r][0], totals[r][1]);
+}
+
+/// All rows of up to TILES_TOGETHER tiles, which stay in the second-level cache meanwhile.
+BW_AVX2_INLINE void tiles_f32(int32_t format, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  ptrdiff_t row = 0;
+  for (; row + 4 <= job->row_count; row += 4) {
+    for (ptrdiff_t tile = first; tile < end; tile++) block_f32(format, 4, 1, job, tile, row);
+  }
+  for (; row + 2 <= job->row_count; row += 2) {
+    ptrdiff_t tile = first;
+    for (; tile + 2 <= end; tile += 2) block_f32(format, 2, 2, job, tile, row);
+    for (; tile < end; tile++) block_f32(format, 2, 1, job, tile, row);
+  }
+  for (; row < job->row_count; row++) {
+    ptrdiff_t tile = first;
+    for (; tile + 4 <= end; tile += 4) block_f32(format, 1, 4, job, tile, row);
+    for (; tile < end; tile++) block_f32(format, 1, 1, job, tile, row);
+  }
+}
+
+BW_AVX2_INLINE void tiles_int8(int32_t format, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  for (ptrdiff_t tile = first; tile < end; tile++) {
+    ptrdiff_t row = 0;
+    for (; row + 4 <= job->row_count; row += 4) block_int8(format, 4, job, tile, row);
+    for (; row + 2 <= job->row_count; row += 2) block_int8(format, 2, job, tile, row);
+    for (; row < job->row_count; row++) block_int8(format, 1, job, tile, row);
+  }
+}
+
+BW_AVX2 void tiles_of_f32(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_f32(BW_F32, job, first, end);
+}
+BW_AVX2 void tiles_of_f16(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_f32(BW_F16, job, first, end);
+}
+BW_AVX2 void tiles_of_bf16(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_f32(BW_BF16, job, first, end);
+}
+BW_AVX2 void tiles_of_q8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_f32(BW_Q8_0, job, first, end);
+}
+BW_AVX2 void tiles_of_q4(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_f32(BW_Q4_0, job, first, end);
+}
+BW_AVX2 void tiles_of_q8_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_int8(BW_Q8_0, job, first, end);
+}
+BW_AVX2 void tiles_of_q4_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  tiles_int8(BW_Q4_0, job, first, end);
+}
+
+void bw_avx2_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile) {
+  for (ptrdiff_t first = first_tile; first < end_tile; first += TILES_TOGETHER) {
+    const ptrdiff_t end = end_tile - first < TILES_TOGETHER ? end_tile : first + TILES_TOGETHER;
+    switch (job->format) {
+      case BW_F32: tiles_of_f32(job, first, end); break;
+      case BW_F16: tiles_of_f16(job, first, end); break;
+      case BW_BF16: tiles_of_bf16(job, first, end); break;
+      case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
+      default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
+    }
+  }
+}
+
+#else
+typedef int bw_avx2_matmul_is_x86_only;
+#endif

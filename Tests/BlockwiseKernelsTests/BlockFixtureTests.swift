@@ -1,0 +1,49 @@
+import BlockwiseKernels
+import BlockwiseTestSupport
+import Foundation
+import Testing
+
+/// Just enough of the safetensors layout for the fixture: a length, a JSON header, the bytes.
+private struct FixtureTensors {
+  let bytes: [UInt8]
+  let start: Int
+  let header: [String: Any]
+
+  init(_ path: String) throws {
+    bytes = try SharedData.bytes(path)
+    let length = bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    start = 8 + length
+    header = try #require(
+      JSONSerialization.jsonObject(with: Data(bytes[8..<start])) as? [String: Any])
+  }
+
+  func tensor(_ name: String) throws -> [UInt8] {
+    let entry = try #require(header[name] as? [String: Any])
+    let offsets = try #require(entry["data_offsets"] as? [Int])
+    return Array(bytes[start + offsets[0]..<start + offsets[1]])
+  }
+
+  func floats(_ name: String) throws -> [Float] {
+    try tensor(name).withUnsafeBytes { bytes in
+      (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+    }
+  }
+}
+
+@Suite struct BlockFixtureTests {
+  @Test(.enabled(if: SharedData.isAvailable), arguments: [WeightFormat.q4_0, .q8_0])
+  func `reference blocks decode exactly`(format: WeightFormat) throws {
+    let tensors = try FixtureTensors("parity/gguf/blocks.safetensors")
+    let raw = try tensors.tensor("\(format.name).raw")
+    let expected = try tensors.floats("\(format.name).values")
+    #expect(raw.count / format.blockByteCount * 32 == expected.count)
+    #expect(bits(decoded(raw, count: expected.count, as: format)) == bits(expected))
+  }
+
+  @Test(.enabled(if: SharedData.isAvailable))
+  func `rounding to bfloat16 agrees with the reference`() throws {
+    let tensors = try FixtureTensors("parity/gguf/blocks.safetensors")
+    let input = try tensors.floats("quantize.input")
+    #expect(try encoded(input, as: .bf16) == tensors.tensor("quantize.BF16"))
+  }
+}

@@ -1,0 +1,51 @@
+import BlockwiseKernels
+import Synchronization
+import Testing
+
+@Suite struct EngineThreadTests {
+  private struct Refusal: Error, Equatable { let number: Int }
+
+  private final class Log: Sendable {
+    let entries = Mutex<[Int]>([])
+  }
+
+  @Test func `jobs return results and errors`() async throws {
+    let thread = try EngineThread()
+    #expect(try await thread.run { 6 * 7 } == 42)
+    await #expect(throws: Refusal(number: 3)) { try await thread.run { throw Refusal(number: 3) } }
+    #expect(try await thread.run { "still here" } == "still here")
+  }
+
+  @Test func `jobs of one task run in order and one at a time`() async throws {
+    let thread = try EngineThread()
+    let log = Log()
+    await withTaskGroup(of: Void.self) { group in
+      for task in 0..<8 {
+        group.addTask {
+          for step in 0..<50 {
+            try? await thread.run { log.entries.withLock { $0.append(task * 100 + step) } }
+          }
+        }
+      }
+    }
+    let entries = log.entries.withLock { $0 }
+    #expect(entries.count == 400)
+    for task in 0..<8 {
+      #expect(entries.filter { $0 / 100 == task } == (0..<50).map { task * 100 + $0 })
+    }
+  }
+
+  @Test func `a thread released inside its own job ends`() async throws {
+    final class Box: Sendable {
+      let thread = Mutex<EngineThread?>(nil)
+    }
+    let box = Box()
+    let thread = try EngineThread()
+    box.thread.withLock { $0 = thread }
+    let result = try await thread.run {
+      box.thread.withLock { $0 = nil }
+      return 1
+    }
+    #expect(result == 1)
+  }
+}

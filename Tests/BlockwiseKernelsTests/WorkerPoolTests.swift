@@ -1,0 +1,90 @@
+import BlockwiseKernels
+import Synchronization
+import Testing
+
+@Suite struct WorkerPoolTests {
+  @Test(arguments: 1...4)
+  func `every item runs once in thousands of jobs`(threadCount: Int) throws {
+    let pool = WorkerPool(threadCount: threadCount)
+    let counts = try AlignedBuffer<Int32>(count: 1000)
+    for round in 0..<3000 {
+      let itemCount = [0, 1, 2, 3, 17, 1000][round % 6]
+      counts.elements.update(repeating: 0)
+      pool.run(itemCount) { item, _ in counts.pointer[item] += 1 }
+      let expected = (0..<1000).allSatisfy { counts.pointer[$0] == ($0 < itemCount ? 1 : 0) }
+      if !expected { Issue.record("round \(round), \(itemCount) items, \(threadCount) threads") }
+    }
+  }
+
+  @Test func `a worker number is never used by two items at once`() throws {
+    let pool = WorkerPool(threadCount: 4)
+    // Unsynchronised on purpose: the thread sanitizer sees it if two threads share a number.
+    let perWorker = try AlignedBuffer<Int>(count: 4 * 8)
+    for _ in 0..<500 {
+      pool.run(50) { _, worker in perWorker.pointer[worker * 8] += 1 }
+    }
+    #expect((0..<4).reduce(0) { $0 + perWorker[$1 * 8] } == 25000)
+  }
+
+  @Test func `a job sees what the one before wrote`() throws {
+    let pool = WorkerPool(threadCount: 3)
+    let values = try AlignedBuffer<Int>(count: 64)
+    for round in 0..<2000 {
+      pool.run(64) { item, _ in values.pointer[(item * 5 + round) % 64] += 1 }
+    }
+    #expect(values.elements.allSatisfy { $0 == 2000 })
+  }
+
+  @Test func `many pools on many tasks do not disturb each other`() async {
+    // Far more threads than processors, so that every place of a thread's life is interrupted sooner or later.
+    await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<6 {
+        group.addTask {
+          let pool = WorkerPool(threadCount: 4)
+          let total = Atomic<Int>(0)
+          for _ in 0..<200 {
+            pool.run(20) { item, _ in total.add(item, ordering: .relaxed) }
+          }
+          return total.load(ordering: .relaxed)
+        }
+      }
+      for await total in group { #expect(total == 200 * 190) }
+    }
+  }
+
+  @Test func `an item may use another pool`() {
+    let outer = WorkerPool(threadCount: 2)
+    let inner = [WorkerPool(threadCount: 3), WorkerPool(threadCount: 2)]
+    let total = Atomic<Int>(0)
+    for _ in 0..<100 {
+      outer.run(2) { item, _ in
+        inner[item].run(10) { item, _ in total.add(item, ordering: .relaxed) }
+      }
+    }
+    #expect(total.load(ordering: .relaxed) == 100 * 2 * 45)
+  }
+
+  @Test func `sleeping helpers wake for the next job`() async throws {
+    let pool = WorkerPool(threadCount: 3)
+    let total = Atomic<Int>(0)
+    for _ in 0..<20 {
+      pool.run(30) { _, _ in total.add(1, ordering: .relaxed) }
+      try await Task.sleep(for: .milliseconds(2))
+    }
+    #expect(total.load(ordering: .relaxed) == 600)
+  }
+
+  @Test func `pools come and go`() {
+    for threadCount in [1, 2, 3, 4] {
+      for round in 0..<50 {
+        let pool = WorkerPool(threadCount: threadCount)
+        #expect(pool.threadCount == threadCount)
+        if round % 2 == 0 {
+          let total = Atomic<Int>(0)
+          pool.run(5) { _, _ in total.add(1, ordering: .relaxed) }
+          #expect(total.load(ordering: .relaxed) == 5)
+        }
+      }
+    }
+  }
+}
