@@ -1,0 +1,74 @@
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Glibc
+#endif
+
+/// A file that appears at its path whole or not at all.
+///
+/// Bytes go to a new file beside the path; ``finish()`` flushes it to the disk and renames it. Without that, or after
+/// an error, the new file is removed and whatever was at the path stays.
+package struct AtomicFile: ~Copyable {
+  private let path: String
+  private let partialPath: String
+  private var descriptor: Int32
+
+  /// Creates the partial file.
+  ///
+  /// - Throws: ``ModelFileError/cannotWrite(path:reason:)``.
+  package init(path: String) throws(ModelFileError) {
+    guard !path.utf8.contains(0), !path.isEmpty else {
+      throw .cannotWrite(path: path, reason: "the path is empty or contains a NUL character")
+    }
+    if FileKind(path) == .folder { throw .cannotWrite(path: path, reason: "it is a directory") }
+    let partialPath = "\(path).partial-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+    let descriptor = open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw .cannotWrite(path: path, reason: MappedFile.reason(errno)) }
+    self.path = path
+    self.partialPath = partialPath
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    if descriptor >= 0 {
+      close(descriptor)
+      unlink(partialPath)
+    }
+  }
+
+  /// Appends bytes.
+  package mutating func write(_ bytes: [UInt8]) throws(ModelFileError) {
+    var done = 0
+    while done < bytes.count {
+      let (count, code) = bytes.withUnsafeBytes { buffer in
+        let part = UnsafeRawBufferPointer(rebasing: buffer[done...])
+        // `self.write` would be found before the system's function.
+        return (systemWrite(descriptor, part), errno)
+      }
+      if count < 0 {
+        if code == EINTR { continue }
+        throw .cannotWrite(path: path, reason: MappedFile.reason(code))
+      }
+      done += count
+    }
+  }
+
+  /// Flushes the file and moves it to its path.
+  package consuming func finish() throws(ModelFileError) {
+    guard fsync(descriptor) == 0 else { throw .cannotWrite(path: path, reason: MappedFile.reason(errno)) }
+    guard rename(partialPath, path) == 0 else {
+      throw .cannotWrite(path: path, reason: MappedFile.reason(errno))
+    }
+    let finished = descriptor
+    descriptor = -1
+    // Everything is on the disk already, so an error here has nothing left to lose.
+    close(finished)
+  }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+  // Some systems refuse more than 2 GiB at once.
+  write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
+}
