@@ -1,0 +1,41 @@
+/// What to generate and when to end.
+public struct GenerationOptions: Sendable {
+  /// How tokens are decided.
+  public enum Method: String, Sendable, Hashable, CaseIterable {
+    /// Chosen from the model's traits.
+    case auto
+    /// One token per pass, from left to right.
+    case autoregressive = "ar"
+  }
+
+  public var method: Method
+  /// At most so many new tokens; nil goes on until a stop or the end of the context.
+  public var maximumTokenCount: Int?
+  public var sampling: SamplingOptions
+  /// Texts that end the generation; they are not part of the output.
+  public var stopStrings: [String]
+  /// Tokens that end the generation besides the model's own end tokens.
+  public var stopTokens: Set<TokenID>
+  /// Goes on behind the model's end tokens.
+  public var ignoresEndOfText: Bool
+  /// Lets control tokens appear in the text.
+  public var showsSpecialTokens: Bool
+  /// Bounds what may be generated.
+  public var constraint: (any TokenConstraint)?
+
+  /// Options with defaults: greedy, at most 256 new tokens.
+  public init(
+    method: Method = .auto, maximumTokenCount: Int? = 256, sampling: SamplingOptions = SamplingOptions(),
+    stopStrings: [String] = [], stopTokens: Set<TokenID> = [], ignoresEndOfText: Bool = false,
+    showsSpecialTokens: Bool = false, constraint: (any TokenConstraint)? = nil
+  ) {
+    self.method = method
+    self.maximumTokenCount = maximumTokenCount
+    self.sampling = sampling
+    self.stopStrings = stopStrings
+    self.stopTokens = stopTokens
+    self.ignoresEndOfText = ignoresEndOfText
+    self.showsSpecialTokens = showsSpecialTokens
+    self.constraint = constraint
+  }
+}

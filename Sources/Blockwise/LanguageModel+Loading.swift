@@ -1,0 +1,44 @@
+extension LanguageModel {
+  /// Loads a checkpoint: a Hugging Face folder, a GGUF file, or the short name of a shipped model.
+  ///
+  /// Weights are mapped from the file and packed for the kernels once; work runs outside Swift's cooperative pool.
+  /// - Parameters:
+  ///   - model: path or name.
+  ///   - options: context, cache, threads and arithmetic.
+  ///   - progress: called with the share of the work that is done, 0…1.
+  /// - Throws: ``ModelLocatorError``, ``ModelFileError``, ``ModelError``, ``TokenizerError``: they name file, key or
+  ///   tensor, what was found and what was expected.
+  public static func load(
+    _ model: String = ModelLocator.defaultName, options: ModelLoadOptions = ModelLoadOptions(),
+    locator: ModelLocator = .standard, progress: @escaping @Sendable (Double) -> Void = { _ in }
+  ) async throws -> LanguageModel {
+    let path = try locator.path(for: model)
+    return try await LoadingThread.run {
+      let source = try ModelSource(path: path)
+      let tokenizer = try loadTokenizer(source)
+      let network = try DecoderModel.load(
+        source, options: options, maskToken: tokenizer.maskToken, progress: progress)
+      try checkVocabulary(tokenizer, network.traits, path: path)
+      return LanguageModel(
+        network: network, tokenizer: tokenizer, generationConfiguration: source.generationConfiguration, path: path,
+        summary: network.summary, contextLength: network.traits.contextLength)
+    }
+  }
+
+  /// The tokenizer that belongs to a checkpoint.
+  public static func loadTokenizer(_ source: ModelSource) throws -> Tokenizer {
+    switch source {
+    case .folder(let folder): return try Tokenizer.load(folder: folder.path)
+    case .gguf(let gguf): throw ModelError.unsupported("the vocabulary of a GGUF file", file: gguf.path)
+    }
+  }
+
+  /// A tokenizer may know fewer tokens than the head has rows (padding), but none that the embedding lacks.
+  private static func checkVocabulary(_ tokenizer: Tokenizer, _ traits: ModelTraits, path: String) throws {
+    guard tokenizer.vocabularyCount <= traits.vocabularyCount else {
+      throw ModelError.key(
+        "vocab_size", found: "\(traits.vocabularyCount)",
+        expected: "at least the \(tokenizer.vocabularyCount) tokens of the tokenizer", file: path)
+    }
+  }
+}

@@ -1,0 +1,75 @@
+internal import BlockwiseKernels
+internal import Foundation
+
+/// A loaded model with its tokenizer: the entry to everything.
+///
+/// ```swift
+/// let model = try await LanguageModel.load("Models/base")
+/// let session = try model.session()
+/// for try await event in session.generate("Once upon a time") {
+///   if case .text(let text, _) = event { print(text, terminator: "") }
+/// }
+/// ```
+public final class LanguageModel: Sendable {
+  /// The network behind the tokens; decoders of one's own run on it.
+  public let network: any BlockModel
+  public let tokenizer: Tokenizer
+  /// Defaults that the checkpoint brings.
+  public let generationConfiguration: GenerationConfiguration
+  /// The folder or file that was loaded.
+  public let path: String
+  /// How the checkpoint was packed.
+  public let summary: ModelSummary
+  /// The most positions of a session.
+  public let contextLength: Int
+
+  init(
+    network: any BlockModel, tokenizer: Tokenizer, generationConfiguration: GenerationConfiguration, path: String,
+    summary: ModelSummary, contextLength: Int
+  ) {
+    self.network = network
+    self.tokenizer = tokenizer
+    self.generationConfiguration = generationConfiguration
+    self.path = path
+    self.summary = summary
+    self.contextLength = contextLength
+  }
+
+  /// What the model is able to do.
+  public var traits: ModelTraits { network.traits }
+
+  /// Tokens that end a text: the union of what configuration and tokenizer name.
+  public var endTokens: Set<TokenID> {
+    var tokens = Set(generationConfiguration.endTokens)
+    if let token = tokenizer.eosToken { tokens.insert(token) }
+    return tokens
+  }
+
+  /// A new conversation with a cache of its own.
+  public func session() throws -> Session {
+    Session(model: self, cache: try network.makeCache(contextLength: contextLength))
+  }
+
+  // MARK: Methods
+
+  /// Resolves the method of a request by the model's traits.
+  public func decision(for method: GenerationOptions.Method) throws -> MethodDecision {
+    guard traits.isAutoregressive else {
+      throw DecodingError.method(
+        method.rawValue, family: traits.family,
+        reason: "it fills masked blocks, and decoders for that are not part of this version; `logits` works")
+    }
+    return MethodDecision(
+      method: "ar", recipe: "", isLossy: false,
+      reason: method == .auto
+        ? "the model is autoregressive and no draft source was asked for" : "it was asked for")
+  }
+
+  func autoregressiveOptions(for options: GenerationOptions) -> AutoregressiveOptions {
+    AutoregressiveOptions(
+      maximumTokenCount: options.maximumTokenCount,
+      stopTokens: options.stopTokens.union(options.ignoresEndOfText ? [] : endTokens),
+      sampling: options.sampling, constraint: options.constraint,
+      vocabularyLimit: min(tokenizer.vocabularyCount, traits.vocabularyCount))
+  }
+}

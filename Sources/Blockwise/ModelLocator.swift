@@ -1,0 +1,70 @@
+internal import Foundation
+
+/// Finds the file or folder behind what a user calls a model: a path, or the short name of a shipped one.
+public struct ModelLocator: Sendable {
+  /// The model that is used when none is named.
+  public static let defaultName = "base"
+
+  /// Folders that hold shipped models, one folder per name, in the order of the search.
+  public var folders: [String]
+
+  /// Searches the given folders.
+  public init(folders: [String]) { self.folders = folders }
+
+  /// Searches `Models` in the working directory, and beside the running program and the folders above it.
+  public static var standard: ModelLocator {
+    var folders = [FileManager.default.currentDirectoryPath + "/Models"]
+    if let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
+      var folder = URL(fileURLWithPath: program).deletingLastPathComponent()
+      for _ in 0..<6 where folder.path != "/" {
+        folders.append(folder.appendingPathComponent("Models").path)
+        folders.append(folder.appendingPathComponent("share/blockwise/Models").path)
+        folder = folder.deletingLastPathComponent()
+      }
+    }
+    return ModelLocator(folders: folders)
+  }
+
+  /// The path behind `model`: itself when something is there, else a shipped model of that name.
+  /// - Throws: ``ModelLocatorError`` that lists the names there are.
+  public func path(for model: String) throws(ModelLocatorError) -> String {
+    let files = FileManager.default
+    if files.fileExists(atPath: model) { return model }
+    if !model.isEmpty, !model.contains("/") {
+      for folder in folders {
+        for candidate in ["\(folder)/\(model)", "\(folder)/\(model).gguf"] where files.fileExists(atPath: candidate) {
+          return candidate
+        }
+      }
+    }
+    throw ModelLocatorError(model: model, names: names, folders: folders)
+  }
+
+  /// The short names of the shipped models that are there.
+  public var names: [String] {
+    var found: Set<String> = []
+    for folder in folders {
+      for entry in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+        let path = "\(folder)/\(entry)"
+        let contents = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        if contents.contains(where: { $0.hasSuffix(".gguf") || $0 == "config.json" }) { found.insert(entry) }
+      }
+    }
+    return found.sorted()
+  }
+}
+
+/// Nothing is behind a model's name.
+public struct ModelLocatorError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What was asked for.
+  public var model: String
+  /// The short names there are.
+  public var names: [String]
+  /// Where shipped models were looked for.
+  public var folders: [String]
+
+  public var description: String {
+    let known = names.isEmpty ? "no shipped models were found" : "shipped models are \(names.joined(separator: ", "))"
+    return "there is no file, folder or shipped model \"\(model)\"; \(known)"
+  }
+}

@@ -1,0 +1,169 @@
+internal import Synchronization
+
+/// One conversation with a model: keeps the cache, so that the next prompt only evaluates what is new in it.
+///
+/// ```swift
+/// let session = try model.session()
+/// for try await event in session.generate("Once upon a time") {
+///   if case .text(let text, _) = event { print(text, terminator: "") }
+/// }
+/// ```
+public final class Session: Sendable {
+  private struct Running {
+    let number: Int
+    var task: Task<Generation, any Error>
+    var isStopping = false
+  }
+
+  let model: LanguageModel
+  let cache: CacheHandle
+  private struct State {
+    var startedCount = 0
+    var running: Running?
+  }
+
+  private let state = Mutex(State())
+
+  init(model: LanguageModel, cache: CacheHandle) {
+    self.model = model
+    self.cache = cache
+  }
+
+  /// The tokens whose keys and values the session holds.
+  public var cachedTokens: [TokenID] { get throws { try cache.committedTokens } }
+
+  /// Forgets everything.
+  public func reset() throws { try cache.truncate(to: 0) }
+
+  /// Continues a text. Leaving the loop or cancelling the task ends the generation within one pass; the session
+  /// can be used again at once.
+  public func generate(
+    _ prompt: String, options: GenerationOptions = GenerationOptions()
+  ) -> AsyncThrowingStream<SessionEvent, any Error> {
+    generate(tokens: model.tokenizer.encode(prompt), options: options)
+  }
+
+  /// Continues a sequence of tokens, taken as they are: no start token is added.
+  public func generate(
+    tokens prompt: [TokenID], options: GenerationOptions = GenerationOptions()
+  ) -> AsyncThrowingStream<SessionEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      do {
+        let task = try start(prompt: prompt, options: options) { continuation.yield($0) }
+        continuation.onTermination = { [weak self] reason in
+          if case .cancelled = reason { self?.stop() }
+        }
+        Task {
+          do {
+            _ = try await task.value
+            continuation.finish()
+          } catch {
+            continuation.finish(throwing: error)
+          }
+        }
+      } catch {
+        continuation.finish(throwing: error)
+      }
+    }
+  }
+
+  /// Continues a text and returns when it is finished.
+  public func complete(
+    _ prompt: String, options: GenerationOptions = GenerationOptions()
+  ) async throws -> Generation {
+    try await complete(tokens: model.tokenizer.encode(prompt), options: options)
+  }
+
+  /// Continues a sequence of tokens and returns when it is finished. Cancelling the task ends it within one pass:
+  /// the result then has the reason ``FinishReason/cancelled``.
+  public func complete(
+    tokens prompt: [TokenID], options: GenerationOptions = GenerationOptions()
+  ) async throws -> Generation {
+    let task = try start(prompt: prompt, options: options) { _ in }
+    return try await withTaskCancellationHandler {
+      try await task.value
+    } onCancel: {
+      stop()
+    }
+  }
+
+  /// Ends the running generation within one pass; its events go on to the last one, which carries the text so far
+  /// and its statistics. Does nothing when none is running.
+  public func stop() {
+    state.withLock { state in
+      state.running?.isStopping = true
+      state.running?.task.cancel()
+    }
+  }
+
+  /// Starts a generation; one that is stopping is awaited first, one that is not makes the session busy.
+  private func start(
+    prompt: [TokenID], options: GenerationOptions, report: @escaping @Sendable (SessionEvent) -> Void
+  ) throws -> Task<Generation, any Error> {
+    try state.withLock { state throws -> Task<Generation, any Error> in
+      let previous = state.running
+      if let previous, !previous.isStopping { throw SessionError.busy }
+      state.startedCount += 1
+      let number = state.startedCount
+      let task = Task {
+        _ = await previous?.task.result
+        defer { self.finish(number) }
+        return try await self.run(prompt: prompt, options: options, report: report)
+      }
+      state.running = Running(number: number, task: task)
+      return task
+    }
+  }
+
+  /// Clears the way for the next generation, unless one is waiting for this to end already.
+  private func finish(_ number: Int) {
+    state.withLock { state in
+      if state.running?.number == number { state.running = nil }
+    }
+  }
+
+  private func run(
+    prompt: [TokenID], options: GenerationOptions, report: @Sendable (SessionEvent) -> Void
+  ) async throws -> Generation {
+    let decision = try model.decision(for: options.method)
+    try keepCommonPrefix(with: prompt)
+    let decoder = try AutoregressiveDecoder(
+      model: model.network, options: model.autoregressiveOptions(for: options))
+
+    var detokenizer = model.tokenizer.makeDetokenizer(skipSpecialTokens: !options.showsSpecialTokens)
+    var matcher = try StopStringMatcher(options.stopStrings)
+    var text = ""
+    var tokens: [SampledToken] = []
+    var isStopped = false
+    let (reason, statistics) = try await decoder.generate(
+      prompt: prompt, cache: cache, progress: { report(.prefill(done: $0, total: $1)) }
+    ) { token in
+      tokens.append(token)
+      let piece = matcher.append(detokenizer.append(token.token))
+      text += piece
+      report(.text(piece, tokens: [token]))
+      isStopped = matcher.match != nil
+      return !isStopped
+    }
+    if !isStopped {
+      let rest = matcher.append(detokenizer.finish()) + matcher.finish()
+      if !rest.isEmpty {
+        text += rest
+        report(.text(rest, tokens: []))
+      }
+    }
+    let generation = Generation(
+      text: text, tokens: tokens, finishReason: matcher.match != nil ? .stop : reason, decision: decision,
+      statistics: statistics)
+    report(.finished(generation))
+    return generation
+  }
+
+  /// Cuts the cache down to what it has in common with the new prompt.
+  private func keepCommonPrefix(with prompt: [TokenID]) throws {
+    let cached = try cache.committedTokens
+    var common = 0
+    while common < min(cached.count, prompt.count), cached[common] == prompt[common] { common += 1 }
+    try cache.truncate(to: common)
+  }
+}

@@ -1,0 +1,26 @@
+/// Why a model cannot be decoded as asked.
+public enum DecodingError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// There is nothing to start from.
+  case emptyPrompt
+  /// The prompt leaves no room for a single new token.
+  case promptTooLong(tokenCount: Int, contextLength: Int)
+  /// A prompt token outside the model's vocabulary.
+  case token(Int, position: Int, vocabularyCount: Int)
+  /// The method does not fit the model.
+  case method(String, family: String, reason: String)
+  /// An option outside its range.
+  case option(String, found: String, expected: String)
+
+  public var description: String {
+    switch self {
+    case .emptyPrompt: "the prompt is empty and the tokenizer adds no start token; give at least one token"
+    case .promptTooLong(let count, let context):
+      "the prompt has \(count) tokens and the context is \(context), which leaves no room to continue"
+    case .token(let token, let position, let count):
+      "token \(token) at position \(position) of the prompt is outside the vocabulary of \(count)"
+    case .method(let method, let family, let reason):
+      "decoding by \(method) is not possible with this \(family) model: \(reason)"
+    case .option(let name, let found, let expected): "\(name) is \(found), expected \(expected)"
+    }
+  }
+}

@@ -1,0 +1,49 @@
+public import BlockwiseFiles
+
+/// What a decoder reports while it works.
+public enum GenerationEvent: Sendable {
+  /// Tokens that are final, in order.
+  case committed([SampledToken])
+  /// The open part of a canvas as it stands; later events replace it. Undecided positions hold the mask token.
+  case preview([TokenID])
+  /// The end; nothing follows.
+  case finished(FinishReason, GenerationStatistics)
+}
+
+/// Why a generation ended.
+public enum FinishReason: String, Sendable, Hashable, Codable {
+  /// A stop token, a stop string, or a constraint that allows nothing more.
+  case stop
+  /// The token limit or the end of the context.
+  case length
+  /// The caller cancelled.
+  case cancelled
+}
+
+/// What a generation cost: counts first, rates are computed from them.
+public struct GenerationStatistics: Sendable, Hashable {
+  /// Tokens of the prompt.
+  public var promptTokenCount = 0
+  /// Of those, how many the session's cache already held.
+  public var cachedTokenCount = 0
+  /// Passes after the prefill.
+  public var forwardCount = 0
+  /// Rows evaluated in those passes.
+  public var rowCount = 0
+  /// Tokens committed, the stop token not counted.
+  public var committedCount = 0
+  /// Time of the passes over the prompt, in seconds.
+  public var prefillSeconds = 0.0
+  /// Time from the first token to the end, in seconds.
+  public var decodeSeconds = 0.0
+
+  /// Nothing counted yet.
+  public init() {}
+
+  /// Committed tokens per pass after the prefill; 0 before the first.
+  public var tokensPerForward: Double {
+    forwardCount == 0 ? 0 : Double(committedCount) / Double(forwardCount)
+  }
+  /// Committed tokens per second of decoding; 0 when no time has passed.
+  public var tokensPerSecond: Double { decodeSeconds > 0 ? Double(committedCount) / decodeSeconds : 0 }
+}

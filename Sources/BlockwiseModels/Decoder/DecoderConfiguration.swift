@@ -1,0 +1,53 @@
+/// The switches of the one generic decoder stack that all families map to.
+///
+/// ```
+/// h = embed[ids]
+/// per layer:  a = norm(h); q, k, v = proj(a) (+ bias); q, k = norm?(q, k); rope; h += proj(attend(q, k, v))
+///             h += mlp(norm(h))                     mlp = down(silu(gate x) · up x), or a mixture of such
+/// logits = head(norm(h))
+/// ```
+public struct DecoderConfiguration: Sendable, Hashable {
+  public var hiddenSize: Int
+  public var layerCount: Int
+  public var headCount: Int
+  public var keyValueHeadCount: Int
+  /// Elements of a head; `headCount · headDimension` may differ from ``hiddenSize``.
+  public var headDimension: Int
+  public var feedForwardSize: Int
+  public var vocabularyCount: Int
+  public var contextLength: Int
+  public var normEpsilon: Float
+  public var rotary: RotaryConfiguration
+  /// Per layer: keys further back than this many positions are hidden; nil sees all.
+  public var windows: [Int?]
+  /// RMS norm of each head of q and k before rotation (Qwen3).
+  public var hasQueryKeyNorm = false
+  /// Biases of q, k and v (Qwen2).
+  public var hasQueryKeyValueBias = false
+  /// Bias of the attention's output projection.
+  public var hasAttentionOutputBias = false
+  /// Biases of the three feed-forward projections.
+  public var hasFeedForwardBias = false
+  /// The output head is the embedding matrix.
+  public var tiesEmbeddings = false
+  /// Experts instead of one feed-forward network in some layers.
+  public var mixture: Mixture?
+
+  /// A mixture of experts with softmax routing (Qwen3-MoE).
+  public struct Mixture: Sendable, Hashable {
+    public var expertCount: Int
+    /// Experts that a row uses.
+    public var usedExpertCount: Int
+    /// Inner size of an expert.
+    public var feedForwardSize: Int
+    /// Divides the weights of the used experts by their sum.
+    public var normalizesWeights: Bool
+    /// Whether each layer is a mixture.
+    public var layers: [Bool]
+  }
+
+  /// Rows of the fused q, k, v projection.
+  var queryKeyValueSize: Int { (headCount + 2 * keyValueHeadCount) * headDimension }
+  var querySize: Int { headCount * headDimension }
+  var keyValueSize: Int { keyValueHeadCount * headDimension }
+}

@@ -1,0 +1,102 @@
+public import BlockwiseFiles
+internal import BlockwiseKernels
+internal import Foundation
+
+extension DecoderModel {
+  /// Loads a checkpoint: reads its configuration, checks that it fits in memory, and packs its weights.
+  /// - Parameters:
+  ///   - source: an opened folder or file.
+  ///   - maskToken: the mask token that the tokenizer knows, for families whose configuration does not name it.
+  ///   - progress: called with the share of the work that is done, 0…1.
+  /// - Throws: ``ModelError`` and ``ModelFileError``, which name the file, key or tensor.
+  public static func load(
+    _ source: ModelSource, options: ModelLoadOptions = ModelLoadOptions(), maskToken: TokenID? = nil,
+    progress: (Double) -> Void = { _ in }
+  ) throws -> DecoderModel {
+    var (description, store, file) = try describe(source)
+    if description.traits.maskToken == nil, let maskToken,
+      maskToken.index < description.traits.vocabularyCount
+    {
+      description.traits.maskToken = maskToken
+    }
+    let configuration = description.configuration
+    let contextLength = options.contextLength ?? configuration.contextLength
+    guard (1...configuration.contextLength).contains(contextLength) else {
+      throw ModelError.contextLength(requested: contextLength, maximum: configuration.contextLength)
+    }
+    if let threads = options.threadCount, !(1...1024).contains(threads) {
+      throw ModelError.key("threadCount", found: "\(threads)", expected: "1…1024", file: file)
+    }
+    if let variant = options.kernelVariant, !variant.isAvailable {
+      throw ModelError.unsupported("kernel variant \(variant.name) on this machine", file: file)
+    }
+    let cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
+    let layout = try CacheLayout.checked(configuration, format: cacheFormat, file: file)
+    try checkMemory(
+      weights: store.byteCount, cache: layout.byteCount(slotCount: contextLength), contextLength: contextLength,
+      limit: options.memoryLimit, hasExplicitContext: options.contextLength != nil, file: file)
+
+    let pool = WorkerPool(threadCount: options.threadCount ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
+    let kernels = Kernels(options.kernelVariant ?? .best)
+    let weights = try DecoderWeights(store: store, description: description, pool: pool, progress: progress)
+    return try DecoderModel(
+      description: description, weights: weights, options: options, kernels: kernels, pool: pool,
+      contextLength: contextLength, file: file)
+  }
+
+  /// What a checkpoint is, without reading its weights.
+  public static func inspect(_ source: ModelSource) throws -> (configuration: DecoderConfiguration, traits: ModelTraits)
+  {
+    let description = try describe(source).description
+    return (description.configuration, description.traits)
+  }
+
+  private static func describe(
+    _ source: ModelSource
+  ) throws -> (description: ModelDescription, store: any WeightStore, file: String) {
+    switch source {
+    case .folder(let folder):
+      let description = try ModelFamilies.describe(ConfigReader(folder.configuration, file: folder.configurationPath))
+      return (description, folder.weights, folder.path)
+    case .gguf(let gguf):
+      return (try ModelFamilies.describe(GGUFReader(gguf)), gguf, gguf.path)
+    }
+  }
+
+  /// Refuses what would not fit, before anything is allocated.
+  ///
+  /// Weights must fit. A full cache must fit where a context was asked for; a model's own context, which may be far
+  /// more than anybody uses, is only refused page by page when memory runs out.
+  private static func checkMemory(
+    weights: Int, cache: Int, contextLength: Int, limit: Int?, hasExplicitContext: Bool, file: String
+  ) throws {
+    guard let available = limit ?? SystemMemory.availableByteCount else { return }
+    guard weights <= available else {
+      throw ModelError.memory(needed: weights, available: available, what: "\(file): the weights")
+    }
+    let (needed, overflow) = weights.addingReportingOverflow(cache)
+    if hasExplicitContext || limit != nil, overflow || needed > available {
+      throw ModelError.memory(
+        needed: overflow ? Int.max : needed, available: available,
+        what: "\(file): the weights and a context of \(contextLength)")
+    }
+  }
+}
+
+extension CacheLayout {
+  /// The layout of a model's cache, if one page of it can be counted in bytes.
+  fileprivate static func checked(
+    _ configuration: DecoderConfiguration, format: CacheFormat, file: String
+  ) throws -> CacheLayout {
+    let heads = configuration.layerCount.multipliedReportingOverflow(by: configuration.keyValueHeadCount)
+    let elements = heads.partialValue.multipliedReportingOverflow(by: configuration.headDimension)
+    guard !heads.overflow, !elements.overflow, elements.partialValue < 1 << 40 else {
+      throw ModelError.key(
+        "num_key_value_heads", found: "\(configuration.keyValueHeadCount)", expected: "a cache that can be addressed",
+        file: file)
+    }
+    return CacheLayout(
+      layerCount: configuration.layerCount, headCount: configuration.keyValueHeadCount,
+      headDimension: configuration.headDimension, format: format)
+  }
+}

@@ -1,0 +1,291 @@
+internal import BlockwiseFiles
+internal import BlockwiseKernels
+
+/// One pass: the rows of all sequences through all layers.
+///
+/// Rows are flattened over the sequences; every step treats a row by itself, except attention, which reads the keys
+/// that the row may see in the order of their positions. That is why a row's result does not depend on its company.
+struct DecoderPass {
+  /// One sequence's share of the pass.
+  struct Sequence {
+    let plan: BlockPlan
+    /// The first of its rows among all rows of the pass.
+    let firstRow: Int
+    let slots: [Int]
+    /// Visible keys, one entry per combination of window and key selection that layers have.
+    let visible: [VisibleKeys]
+    /// Per layer an index into ``visible``.
+    let visibleOfLayer: [Int]
+    /// Bytes of the page table entries of this sequence.
+    let pages: [UnsafeMutableRawPointer]
+
+    var maximumKeyCount: Int { visible.reduce(0) { max($0, $1.maximumKeyCount) } }
+
+    init(
+      plan: BlockPlan, layout: PassLayout, cache: SequenceCache, firstRow: Int,
+      configuration: DecoderConfiguration
+    ) {
+      self.plan = plan
+      self.firstRow = firstRow
+      slots = layout.slots
+      var pages: [UnsafeMutableRawPointer] = []
+      cache.appendPageTable(to: &pages)
+      self.pages = pages
+
+      let pass = layout.visibilityPass(plan: plan, cache: cache)
+      var visible: [VisibleKeys] = []
+      var kinds: [(window: Int?, selection: [Int32]?)] = []
+      var ofLayer: [Int] = []
+      for layer in 0..<configuration.layerCount {
+        var selection: [Int32]?
+        if case .perLayer(let positions) = plan.keys { selection = positions[layer] }
+        let window = configuration.windows[layer]
+        if let known = kinds.firstIndex(where: { $0.window == window && $0.selection == selection }) {
+          ofLayer.append(known)
+        } else {
+          ofLayer.append(kinds.count)
+          kinds.append((window, selection))
+          var keys = VisibleKeys()
+          keys.fill(pass, window: window, selection: selection)
+          visible.append(keys)
+        }
+      }
+      self.visible = visible
+      visibleOfLayer = ofLayer
+    }
+  }
+
+  let model: DecoderModel
+  let sequences: [Sequence]
+  let rowCount: Int
+
+  var configuration: DecoderConfiguration { model.configuration }
+  private var workspace: DecoderWorkspace { model.workspace }
+  private var kernels: Kernels { model.kernels }
+  private var pool: WorkerPool { model.pool }
+
+  func run(into result: BlockResultBuffer) throws {
+    prepare(result)
+    embed()
+    record(.embedding, into: result)
+    for (index, layer) in model.weights.layers.enumerated() {
+      attention(index, layer)
+      feedForward(layer)
+      record(.layer(index), into: result)
+    }
+    recordFinal(into: result)
+    try head(into: result)
+  }
+
+  // MARK: Input
+
+  private func embed() {
+    let hidden = workspace.hidden.pointer
+    let size = configuration.hiddenSize
+    for sequence in sequences {
+      for row in 0..<sequence.plan.rowCount {
+        let target = hidden + (sequence.firstRow + row) * size
+        if let given = sequence.plan.embeddings, let index = given.rows.firstIndex(of: row) {
+          given.vectors.withUnsafeBufferPointer { vectors in
+            for element in 0..<size { target[element] = vectors[index * size + element] }
+          }
+        } else {
+          model.weights.embedding.decodeRow(sequence.plan.tokens[row].index, into: target)
+        }
+        workspace.rotary.extend(through: Int(sequence.plan.positions[row]))
+      }
+    }
+  }
+
+  // MARK: Attention
+
+  private func attention(_ index: Int, _ layer: DecoderWeights.Layer) {
+    normalize(layer.attentionNorm, into: workspace.normed)
+    project(
+      layer.queryKeyValue, input: workspace.normed, rowCount: rowCount,
+      output: workspace.queryKeyValue.pointer, stride: configuration.queryKeyValueSize)
+    for sequence in sequences {
+      prepareRows(of: sequence, layerIndex: index, layer)
+    }
+    for sequence in sequences {
+      attend(sequence, layerIndex: index)
+    }
+    workspace.attended.quantizeIfNeeded(rowCount: rowCount, mode: model.mode, kernels: kernels, pool: pool)
+    project(
+      layer.attentionOutput, input: workspace.attended, rowCount: rowCount, output: workspace.projected.pointer,
+      stride: configuration.hiddenSize)
+    addToResidual(workspace.projected.pointer)
+  }
+
+  /// Norms and rotates q and k, and writes k and v to the cache in its format: everybody reads the rounded values.
+  private func prepareRows(of sequence: Sequence, layerIndex: Int, _ layer: DecoderWeights.Layer) {
+    let cacheLayout = model.cacheLayout
+    let rowsPerItem = 8
+    let rowCount = sequence.plan.rowCount
+    pool.run((rowCount + rowsPerItem - 1) / rowsPerItem) { item, _ in
+      let first = item * rowsPerItem
+      for row in first..<min(first + rowsPerItem, rowCount) {
+        prepareRow(row, of: sequence, layerIndex: layerIndex, layer, cacheLayout: cacheLayout)
+      }
+    }
+  }
+
+  private func prepareRow(
+    _ row: Int, of sequence: Sequence, layerIndex: Int, _ layer: DecoderWeights.Layer, cacheLayout: CacheLayout
+  ) {
+    let dimension = configuration.headDimension
+    let query = workspace.queryKeyValue.pointer + (sequence.firstRow + row) * configuration.queryKeyValueSize
+    let key = query + configuration.querySize
+    let value = key + configuration.keyValueSize
+    let parts = [(query, configuration.headCount, layer.queryNorm), (key, configuration.keyValueHeadCount, layer.keyNorm)]
+    let position = Int(sequence.plan.positions[row])
+    for (heads, count, norm) in parts {
+      if let norm {
+        kernels.rmsNorm(
+          heads, stride: dimension, weight: norm, epsilon: configuration.normEpsilon, rowCount: count,
+          columnCount: dimension, into: heads, outputStride: dimension)
+      }
+      workspace.rotary.withAngles(at: position) { cosines, sines in
+        kernels.rotate(
+          heads, headCount: count, headStride: dimension, pairCount: workspace.rotary.pairCount,
+          layout: configuration.rotary.layout == .half ? .halves : .pairs, cosines: cosines, sines: sines)
+      }
+    }
+    let slot = sequence.slots[row]
+    let pageSize = CacheLayout.pageSlotCount
+    let base = sequence.pages[slot / pageSize] + slot % pageSize * cacheLayout.headRowByteCount
+    for head in 0..<configuration.keyValueHeadCount {
+      kernels.encodeCacheRow(
+        key + head * dimension, headDimension: dimension, format: cacheLayout.format,
+        into: base + cacheLayout.keyOffset(layer: layerIndex, head: head))
+      kernels.encodeCacheRow(
+        value + head * dimension, headDimension: dimension, format: cacheLayout.format,
+        into: base + cacheLayout.valueOffset(layer: layerIndex, head: head))
+    }
+  }
+
+  private func attend(_ sequence: Sequence, layerIndex: Int) {
+    // Few rows: one item per row and head, so that all threads share them; many: rows of an item reuse cached keys.
+    let rowCount = sequence.plan.rowCount
+    let rowsPerItem = max(1, min(8, rowCount / pool.threadCount))
+    let rowItemCount = (rowCount + rowsPerItem - 1) / rowsPerItem
+    let keys = sequence.visible[sequence.visibleOfLayer[layerIndex]]
+    let cacheLayout = model.cacheLayout
+    pool.run(rowItemCount * configuration.keyValueHeadCount) { item, worker in
+      let head = item / rowItemCount
+      let first = item % rowItemCount * rowsPerItem
+      for row in first..<min(first + rowsPerItem, rowCount) {
+        attendRow(
+          row, of: sequence, keys: keys, keyValueHead: head, layerIndex: layerIndex, cacheLayout: cacheLayout,
+          worker: worker)
+      }
+    }
+  }
+
+  private func attendRow(
+    _ row: Int, of sequence: Sequence, keys: VisibleKeys, keyValueHead: Int, layerIndex: Int,
+    cacheLayout: CacheLayout, worker: Int
+  ) {
+    let dimension = configuration.headDimension
+    let group = configuration.headCount / configuration.keyValueHeadCount
+    let passRow = sequence.firstRow + row
+    let queries =
+      workspace.queryKeyValue.pointer + passRow * configuration.queryKeyValueSize + keyValueHead * group * dimension
+    let head = AttentionHead(
+      keyOffset: cacheLayout.keyOffset(layer: layerIndex, head: keyValueHead),
+      valueOffset: cacheLayout.valueOffset(layer: layerIndex, head: keyValueHead), headDimension: dimension,
+      format: cacheLayout.format, scale: 1 / Float(dimension).squareRoot())
+    let range = keys.bounds[row]..<keys.bounds[row + 1]
+    keys.runs.withUnsafeBufferPointer { runs in
+      sequence.pages.withUnsafeBufferPointer { pages in
+        guard let pages = pages.baseAddress else { return }
+        kernels.attend(
+          queries: queries, queryStride: dimension, queryCount: group, head: head, pages: pages,
+          runs: UnsafeBufferPointer(rebasing: runs[range]),
+          into: workspace.attended.row(passRow) + keyValueHead * group * dimension, outputStride: dimension,
+          scores: workspace.scores.pointer + worker * workspace.scoreCapacity)
+      }
+    }
+  }
+
+  // MARK: Feed-forward
+
+  private func feedForward(_ layer: DecoderWeights.Layer) {
+    normalize(layer.feedForwardNorm, into: workspace.normed)
+    switch layer.feedForward {
+    case .dense(let gateUp, let down):
+      applyGated(
+        gateUp: gateUp, down: down, input: workspace.normed, rowCount: rowCount,
+        gateUpOutput: workspace.gateUp.pointer, inner: workspace.inner, output: workspace.projected.pointer)
+    case .mixture(let router, let experts):
+      mix(router: router, experts: experts)
+    }
+    addToResidual(workspace.projected.pointer)
+  }
+
+  /// `down(silu(gate x) · up x)`; `input` is quantised already.
+  func applyGated(
+    gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection, input: ActivationRows, rowCount: Int,
+    gateUpOutput: UnsafeMutablePointer<Float>, inner: ActivationRows, output: UnsafeMutablePointer<Float>
+  ) {
+    let size = inner.columnCount
+    project(gateUp, input: input, rowCount: rowCount, output: gateUpOutput, stride: 2 * size)
+    pool.run(rowCount) { row, _ in
+      let gate = gateUpOutput + row * 2 * size
+      kernels.siluMultiply(gate: gate, up: gate + size, into: inner.row(row), count: size)
+      if model.mode == .int8 { inner.quantize(rows: row..<row + 1, kernels: kernels) }
+    }
+    project(down, input: inner, rowCount: rowCount, output: output, stride: configuration.hiddenSize)
+  }
+
+  // MARK: Steps
+
+  /// RMS norm of the residual stream, and its int8 form where products need one.
+  private func normalize(_ weight: [Float], into target: ActivationRows) {
+    let rowsPerItem = 4
+    let size = configuration.hiddenSize
+    pool.run((rowCount + rowsPerItem - 1) / rowsPerItem) { item, _ in
+      let rows = item * rowsPerItem..<min((item + 1) * rowsPerItem, rowCount)
+      kernels.rmsNorm(
+        workspace.hidden.pointer + rows.lowerBound * size, stride: size, weight: weight,
+        epsilon: configuration.normEpsilon, rowCount: rows.count, columnCount: size,
+        into: target.row(rows.lowerBound), outputStride: target.stride)
+      if model.mode == .int8 { target.quantize(rows: rows, kernels: kernels) }
+    }
+  }
+
+  /// A product of all rows; parts lie side by side in the output.
+  func project(
+    _ projection: DecoderWeights.Projection, input: ActivationRows, rowCount: Int,
+    output: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    var first = 0
+    for matrix in projection.parts {
+      if let bias = projection.bias {
+        bias.withUnsafeBufferPointer { bias in
+          kernels.matmul(
+            matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
+            bias: bias.baseAddress.map { $0 + first }, mode: model.mode, pool: pool)
+        }
+      } else {
+        kernels.matmul(
+          matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
+          mode: model.mode, pool: pool)
+      }
+      first += matrix.rows
+    }
+  }
+
+  private func addToResidual(_ values: UnsafeMutablePointer<Float>) {
+    let hidden = workspace.hidden.pointer
+    kernels.add(hidden, values, into: hidden, count: rowCount * configuration.hiddenSize)
+  }
+}
+
+extension ActivationRows {
+  /// Makes the int8 form of rows that a step wrote as f32, where products need it.
+  func quantizeIfNeeded(rowCount: Int, mode: MatmulMode, kernels: Kernels, pool: WorkerPool) {
+    guard mode == .int8 else { return }
+    pool.run(rowCount) { row, _ in quantize(rows: row..<row + 1, kernels: kernels) }
+  }
+}

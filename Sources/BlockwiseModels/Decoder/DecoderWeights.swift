@@ -1,0 +1,271 @@
+internal import BlockwiseFiles
+internal import BlockwiseKernels
+
+/// The packed weights of a decoder.
+final class DecoderWeights: Sendable {
+  /// A linear map `[rows, columns]` with an optional bias `[rows]`.
+  struct Projection: Sendable {
+    /// Matrices whose outputs lie side by side: one, unless a file stores the parts in different formats.
+    var parts: [PackedMatrix]
+    var bias: [Float]?
+
+    var outputCount: Int { parts.reduce(0) { $0 + $1.rows } }
+  }
+
+  enum FeedForward: Sendable {
+    /// `down(silu(gate x) · up x)`; gate and up lie in one projection, gate first.
+    case dense(gateUp: Projection, down: Projection)
+    case mixture(router: Projection, experts: [(gateUp: Projection, down: Projection)])
+  }
+
+  struct Layer: Sendable {
+    var attentionNorm: [Float]
+    var queryKeyValue: Projection
+    var queryNorm: [Float]?
+    var keyNorm: [Float]?
+    var attentionOutput: Projection
+    var feedForwardNorm: [Float]
+    var feedForward: FeedForward
+  }
+
+  let embedding: PackedMatrix
+  let layers: [Layer]
+  let finalNorm: [Float]
+  let head: Projection
+  /// Divisors of the rotary frequencies that the file brings as a tensor.
+  let rotaryDivisors: [Double]?
+
+  /// Bytes that the packed matrices occupy.
+  var byteCount: Int { matrices.reduce(0) { $0 + $1.byteCount } }
+
+  /// Parameters in the matrices and vectors.
+  var parameterCount: Int {
+    var count = matrices.reduce(0) { $0 + $1.rows * $1.columns } + finalNorm.count
+    for layer in layers { count += layer.attentionNorm.count + layer.feedForwardNorm.count }
+    return count
+  }
+
+  /// Parameters per weight format.
+  var formats: [WeightFormat: Int] {
+    var counts: [WeightFormat: Int] = [:]
+    for matrix in matrices { counts[matrix.format, default: 0] += matrix.rows * matrix.columns }
+    return counts
+  }
+
+  /// Whether any matrix has an int8 form of its product.
+  var hasQuantizedMatrix: Bool { matrices.contains { MatmulMode.int8.resolved(for: $0.format) == .int8 } }
+
+  private var matrices: [PackedMatrix] {
+    var all = [embedding]
+    for layer in layers {
+      all += layer.queryKeyValue.parts + layer.attentionOutput.parts
+      switch layer.feedForward {
+      case .dense(let gateUp, let down): all += gateUp.parts + down.parts
+      case .mixture(let router, let experts):
+        all += router.parts
+        for expert in experts { all += expert.gateUp.parts + expert.down.parts }
+      }
+    }
+    if head.parts.first !== embedding { all += head.parts }
+    return all
+  }
+
+  /// Packs all weights of a checkpoint.
+  /// - Parameter progress: called with the share of layers that are done.
+  init(
+    store: any WeightStore, description: ModelDescription, pool: WorkerPool, progress: (Double) -> Void
+  ) throws {
+    let configuration = description.configuration
+    let names = description.names
+    let packer = WeightPacker(store: store, pool: pool)
+    let hidden = configuration.hiddenSize
+    let vocabulary = configuration.vocabularyCount
+    let steps = Double(configuration.layerCount + 2)
+
+    embedding = try packer.matrix(names.embedding, [vocabulary, hidden])
+    progress(1 / steps)
+    var layers: [Layer] = []
+    for index in 0..<configuration.layerCount {
+      layers.append(try packer.layer(index, configuration, names))
+      progress(Double(index + 2) / steps)
+    }
+    self.layers = layers
+    finalNorm = try packer.vector(names.finalNorm, hidden)
+    head =
+      configuration.tiesEmbeddings
+      ? Projection(parts: [embedding], bias: nil)
+      : try packer.projection([(names.head, vocabulary)], columns: hidden)
+    if let name = description.tensorOfRotaryDivisors, store.contains(name) {
+      rotaryDivisors = try packer.vector(name, configuration.rotary.dimension / 2).map(Double.init)
+    } else {
+      rotaryDivisors = nil
+    }
+    progress(1)
+  }
+}
+
+/// Reads tensors of a checkpoint with the checks that every one of them needs, and packs them.
+private struct WeightPacker {
+  let store: any WeightStore
+  let pool: WorkerPool
+
+  func layer(
+    _ index: Int, _ configuration: DecoderConfiguration, _ names: TensorNames
+  ) throws -> DecoderWeights.Layer {
+    let hidden = configuration.hiddenSize
+    let hasBias = configuration.hasQueryKeyValueBias
+    let attention = [
+      (names.query, configuration.querySize), (names.key, configuration.keyValueSize),
+      (names.value, configuration.keyValueSize),
+    ]
+    return DecoderWeights.Layer(
+      attentionNorm: try vector(names.weight(index, names.attentionNorm), hidden),
+      queryKeyValue: try projection(
+        attention.map { (names.weight(index, $0.0), $0.1) }, columns: hidden,
+        biases: hasBias ? attention.map { (names.bias(index, $0.0), $0.1) } : []),
+      queryNorm: configuration.hasQueryKeyNorm
+        ? try vector(names.weight(index, names.queryNorm), configuration.headDimension) : nil,
+      keyNorm: configuration.hasQueryKeyNorm
+        ? try vector(names.weight(index, names.keyNorm), configuration.headDimension) : nil,
+      attentionOutput: try projection(
+        [(names.weight(index, names.attentionOutput), hidden)], columns: configuration.querySize,
+        biases: configuration.hasAttentionOutputBias
+          ? [(names.bias(index, names.attentionOutput), hidden)] : []),
+      feedForwardNorm: try vector(names.weight(index, names.feedForwardNorm), hidden),
+      feedForward: try feedForward(index, configuration, names))
+  }
+
+  private func feedForward(
+    _ index: Int, _ configuration: DecoderConfiguration, _ names: TensorNames
+  ) throws -> DecoderWeights.FeedForward {
+    let hidden = configuration.hiddenSize
+    guard let mixture = configuration.mixture, mixture.layers[index] else {
+      let inner = configuration.feedForwardSize
+      let hasBias = configuration.hasFeedForwardBias
+      return .dense(
+        gateUp: try projection(
+          [names.gate, names.up].map { (names.weight(index, $0), inner) }, columns: hidden,
+          biases: hasBias ? [names.gate, names.up].map { (names.bias(index, $0), inner) } : []),
+        down: try projection(
+          [(names.weight(index, names.down), hidden)], columns: inner,
+          biases: hasBias ? [(names.bias(index, names.down), hidden)] : []))
+    }
+    let inner = mixture.feedForwardSize
+    let router = try projection(
+      [(names.weight(index, names.router), mixture.expertCount)], columns: hidden)
+    var experts: [(gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection)] = []
+    for expert in 0..<mixture.expertCount {
+      experts.append(
+        (
+          gateUp: try projection(
+            [names.expertGate, names.expertUp].map { (names.weight(index, $0, expert: expert), inner) },
+            columns: hidden),
+          down: try projection(
+            [(names.weight(index, names.expertDown, expert: expert), hidden)], columns: inner)
+        ))
+    }
+    return .mixture(router: router, experts: experts)
+  }
+
+  func matrix(_ name: String, _ shape: [Int]) throws -> PackedMatrix {
+    try projection([(name, shape[0])], columns: shape[1]).parts[0]
+  }
+
+  /// Packs matrices of equal width into one where they share a format, so that one sweep computes them all.
+  func projection(
+    _ matrices: [(name: String, rows: Int)], columns: Int, biases: [(name: String, rows: Int)] = []
+  ) throws -> DecoderWeights.Projection {
+    let views = try matrices.map { try view($0.name, [$0.rows, columns]) }
+    let formats = try views.map(format)
+    var parts: [PackedMatrix] = []
+    if formats.allSatisfy({ $0 == formats[0] }) {
+      parts = [try pack(views, formats[0], columns: columns)]
+    } else {
+      parts = try zip(views, formats).map { try pack([$0], $1, columns: columns) }
+    }
+    var bias: [Float]?
+    if !biases.isEmpty { bias = try biases.flatMap { try vector($0.name, $0.rows) } }
+    return DecoderWeights.Projection(parts: parts, bias: bias)
+  }
+
+  /// A vector of `count` numbers, widened to f32.
+  func vector(_ name: String, _ count: Int) throws -> [Float] {
+    let view = try view(name, [count])
+    let format = try format(view)
+    var values = [Float](repeating: 0, count: count)
+    values.withUnsafeMutableBufferPointer { target in
+      guard let source = view.bytes.baseAddress, let target = target.baseAddress else { return }
+      format.decode(source, elementCount: count, into: target)
+    }
+    view.release()
+    guard values.allSatisfy(\.isFinite) else {
+      throw ModelError.nonFiniteWeight(name: name, row: 0, file: view.file)
+    }
+    return values
+  }
+
+  private func view(_ name: String, _ shape: [Int]) throws -> TensorView {
+    let view = try store.tensor(named: name)
+    guard view.shape == shape else {
+      throw ModelError.tensorShape(name: name, expected: shape, found: view.shape, file: view.file)
+    }
+    return view
+  }
+
+  private func format(_ view: TensorView) throws -> WeightFormat {
+    guard let format = view.type.weightFormat else {
+      throw ModelError.tensorFormat(
+        name: view.name, found: view.type.name, supported: WeightFormat.allCases.map(\.name), file: view.file)
+    }
+    return format
+  }
+
+  private func pack(_ views: [TensorView], _ format: WeightFormat, columns: Int) throws -> PackedMatrix {
+    var sources: [PackedMatrix.Source] = []
+    for view in views {
+      guard let base = view.bytes.baseAddress else {
+        throw ModelError.tensorShape(name: view.name, expected: [1, columns], found: view.shape, file: view.file)
+      }
+      sources.append(PackedMatrix.Source(base: base, rowCount: view.shape[0]))
+    }
+    var released = 0
+    var start = 0
+    do throws(PackingError) {
+      // Source pages go as soon as they are packed, so that loading needs the memory of the weights only once.
+      return try PackedMatrix(
+        format: format, columns: columns, sources: sources, pool: pool,
+        didPack: { rows in
+          while released < views.count, start + views[released].shape[0] <= rows.upperBound {
+            start += views[released].shape[0]
+            views[released].release()
+            released += 1
+          }
+        })
+    } catch {
+      throw translated(error, views: views, columns: columns)
+    }
+  }
+
+  private func translated(_ error: PackingError, views: [TensorView], columns: Int) -> ModelError {
+    let file = views[0].file
+    switch error {
+    case .nonFinite(let row):
+      var start = 0
+      for view in views {
+        if row < start + view.shape[0] {
+          return .nonFiniteWeight(name: view.name, row: row - start, file: view.file)
+        }
+        start += view.shape[0]
+      }
+      return .nonFiniteWeight(name: views[0].name, row: row, file: file)
+    case .raggedRow(let format, let columns):
+      return .tensorShape(
+        name: views[0].name, expected: [views[0].shape[0], format.blockElementCount],
+        found: [views[0].shape[0], columns], file: file)
+    case .size(let rows, let columns):
+      return .tensorShape(name: views[0].name, expected: [1, 1], found: [rows, columns], file: file)
+    case .outOfMemory(let byteCount):
+      return .memory(needed: byteCount, available: 0, what: "tensor \(views[0].name) of \(file)")
+    }
+  }
+}

@@ -1,0 +1,99 @@
+internal import BlockwiseFiles
+internal import BlockwiseKernels
+
+/// The memory of a pass, owned by the engine's thread and grown only when a pass has more rows than any before.
+///
+/// Unchecked because only the engine's thread touches it.
+final class DecoderWorkspace: @unchecked Sendable {
+  private let configuration: DecoderConfiguration
+  private let workerCount: Int
+  private(set) var rowCapacity = 0
+
+  /// Residual stream, f32 `[rows, hidden]`.
+  private(set) var hidden: AlignedBuffer<Float>
+  /// Input of the projections of the residual stream, `[rows, hidden]` and its int8 form.
+  private(set) var normed: ActivationRows
+  /// Fused q, k, v, f32 `[rows, q + k + v]`.
+  private(set) var queryKeyValue: AlignedBuffer<Float>
+  /// Output of attention, `[rows, heads · head dimension]`.
+  private(set) var attended: ActivationRows
+  /// Fused gate and up, f32 `[rows, 2 · inner]`.
+  private(set) var gateUp: AlignedBuffer<Float>
+  /// Input of the down projection, `[rows, inner]`.
+  private(set) var inner: ActivationRows
+  /// Output of a projection before it is added to the residual stream, f32 `[rows, hidden]`.
+  private(set) var projected: AlignedBuffer<Float>
+  /// Rows of the head, `[rows, hidden]`.
+  private(set) var headInput: ActivationRows
+
+  /// Rows of experts; nil without a mixture.
+  private(set) var experts: ExpertWorkspace?
+
+  /// Attention scores, one region per worker.
+  private(set) var scores: AlignedBuffer<Float>
+  private(set) var scoreCapacity = 0
+  /// Logits that are reduced and not kept.
+  private(set) var logits: AlignedBuffer<Float>
+
+  var rotary: RotaryTable
+  var pageTable: [UnsafeMutableRawPointer] = []
+
+  init(configuration: DecoderConfiguration, rotary: RotaryTable, workerCount: Int) throws {
+    self.configuration = configuration
+    self.workerCount = workerCount
+    self.rotary = rotary
+    let rows = 16
+    let innerSize = configuration.feedForwardSize
+    hidden = try AlignedBuffer(count: rows * configuration.hiddenSize)
+    normed = try ActivationRows(capacity: rows, columnCount: configuration.hiddenSize)
+    queryKeyValue = try AlignedBuffer(count: rows * configuration.queryKeyValueSize)
+    attended = try ActivationRows(capacity: rows, columnCount: configuration.querySize)
+    gateUp = try AlignedBuffer(count: rows * 2 * innerSize)
+    inner = try ActivationRows(capacity: rows, columnCount: innerSize)
+    projected = try AlignedBuffer(count: rows * configuration.hiddenSize)
+    headInput = try ActivationRows(capacity: rows, columnCount: configuration.hiddenSize)
+    scores = try AlignedBuffer(count: 0)
+    logits = try AlignedBuffer(count: 0)
+    rowCapacity = rows
+    if let mixture = configuration.mixture {
+      experts = try ExpertWorkspace(mixture: mixture, hiddenSize: configuration.hiddenSize, rowCapacity: rows)
+    }
+  }
+
+  /// Elements of a row of ``queryKeyValue``.
+  var queryKeyValueStride: Int { configuration.queryKeyValueSize }
+
+  func reserve(rowCount: Int) throws {
+    guard rowCount > rowCapacity else { return }
+    let hiddenSize = configuration.hiddenSize
+    // Everything is had before anything is replaced, so that a failure leaves the workspace as it was.
+    let hidden = try AlignedBuffer<Float>(count: rowCount * hiddenSize)
+    let normed = try ActivationRows(capacity: rowCount, columnCount: hiddenSize)
+    let queryKeyValue = try AlignedBuffer<Float>(count: rowCount * configuration.queryKeyValueSize)
+    let attended = try ActivationRows(capacity: rowCount, columnCount: configuration.querySize)
+    let gateUp = try AlignedBuffer<Float>(count: rowCount * 2 * configuration.feedForwardSize)
+    let inner = try ActivationRows(capacity: rowCount, columnCount: configuration.feedForwardSize)
+    let projected = try AlignedBuffer<Float>(count: rowCount * hiddenSize)
+    let headInput = try ActivationRows(capacity: rowCount, columnCount: hiddenSize)
+    if let mixture = configuration.mixture {
+      experts = try ExpertWorkspace(mixture: mixture, hiddenSize: hiddenSize, rowCapacity: rowCount)
+    }
+    (self.hidden, self.normed, self.queryKeyValue, self.attended) = (hidden, normed, queryKeyValue, attended)
+    (self.gateUp, self.inner, self.projected, self.headInput) = (gateUp, inner, projected, headInput)
+    rowCapacity = rowCount
+  }
+
+  /// Room for the scores of the query heads of one group against `keyCount` keys, for every worker.
+  func reserveScores(keyCount: Int) throws {
+    let group = configuration.headCount / configuration.keyValueHeadCount
+    let needed = (keyCount + 63) / 64 * 64 * group
+    guard needed > scoreCapacity else { return }
+    scores = try AlignedBuffer(count: needed * workerCount)
+    scoreCapacity = needed
+  }
+
+  func reserveLogits(rowCount: Int) throws {
+    let needed = rowCount * configuration.vocabularyCount
+    if logits.count < needed { logits = try AlignedBuffer(count: needed) }
+  }
+}

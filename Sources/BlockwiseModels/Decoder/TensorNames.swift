@@ -1,0 +1,50 @@
+/// What the tensors of a checkpoint are called, per family and container.
+struct TensorNames: Sendable {
+  var embedding: String
+  var finalNorm: String
+  var head: String
+  /// Text before and behind the layer's number in all names of a layer.
+  var layerPrefix: String
+  var attentionNorm: String
+  var query: String
+  var key: String
+  var value: String
+  var attentionOutput: String
+  var queryNorm: String
+  var keyNorm: String
+  var feedForwardNorm: String
+  var gate: String
+  var up: String
+  var down: String
+  var router: String
+  /// The projections of expert `e`: `@` stands for the number.
+  var expertGate: String
+  var expertUp: String
+  var expertDown: String
+
+  /// The full name of a layer's weight.
+  func weight(_ layer: Int, _ part: String) -> String { "\(layerPrefix)\(layer).\(part).weight" }
+  /// The full name of a layer's bias.
+  func bias(_ layer: Int, _ part: String) -> String { "\(layerPrefix)\(layer).\(part).bias" }
+  /// The full name of an expert's weight.
+  func weight(_ layer: Int, _ part: String, expert: Int) -> String {
+    "\(layerPrefix)\(layer).\(part.replacing("@", with: "\(expert)")).weight"
+  }
+
+  /// Names of the Llama lineage in transformers: Llama, Mistral, Qwen2, Qwen3 and what is derived from them.
+  static let huggingFace = TensorNames(
+    embedding: "model.embed_tokens.weight", finalNorm: "model.norm.weight", head: "lm_head.weight",
+    layerPrefix: "model.layers.", attentionNorm: "input_layernorm", query: "self_attn.q_proj",
+    key: "self_attn.k_proj", value: "self_attn.v_proj", attentionOutput: "self_attn.o_proj",
+    queryNorm: "self_attn.q_norm", keyNorm: "self_attn.k_norm", feedForwardNorm: "post_attention_layernorm",
+    gate: "mlp.gate_proj", up: "mlp.up_proj", down: "mlp.down_proj", router: "mlp.gate",
+    expertGate: "mlp.experts.@.gate_proj", expertUp: "mlp.experts.@.up_proj",
+    expertDown: "mlp.experts.@.down_proj")
+
+  /// Names in GGUF files.
+  static let gguf = TensorNames(
+    embedding: "token_embd.weight", finalNorm: "output_norm.weight", head: "output.weight", layerPrefix: "blk.",
+    attentionNorm: "attn_norm", query: "attn_q", key: "attn_k", value: "attn_v", attentionOutput: "attn_output",
+    queryNorm: "attn_q_norm", keyNorm: "attn_k_norm", feedForwardNorm: "ffn_norm", gate: "ffn_gate",
+    up: "ffn_up", down: "ffn_down", router: "ffn_gate_inp", expertGate: "", expertUp: "", expertDown: "")
+}

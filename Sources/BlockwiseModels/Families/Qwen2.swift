@@ -1,0 +1,41 @@
+/// Qwen2 and Qwen2.5 (arXiv 2412.15115): Llama with biases on q, k and v.
+enum Qwen2: ModelFamily {
+  static let name = "qwen2"
+  static let architectures = ["Qwen2ForCausalLM"]
+  static let modelTypes = ["qwen2"]
+  static let ggufArchitectures = ["qwen2"]
+
+  static func describe(_ config: ConfigReader) throws -> ModelDescription {
+    let configuration = try config.qwen2Configuration()
+    return ModelDescription(
+      configuration: configuration, traits: configuration.traits(family: name), names: .huggingFace)
+  }
+
+  static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
+    var configuration = try metadata.decoderConfiguration(layout: .half)
+    configuration.hasQueryKeyValueBias = true
+    return ModelDescription(
+      configuration: configuration, traits: configuration.traits(family: name), names: .gguf)
+  }
+}
+
+extension ConfigReader {
+  /// Qwen2's switches, which Dream and Fast-dLLM v2 share.
+  func qwen2Configuration() throws -> DecoderConfiguration {
+    var configuration = try decoderConfiguration()
+    configuration.hasQueryKeyValueBias = true
+    configuration.windows = try qwenWindows(layerCount: configuration.layerCount)
+    return configuration
+  }
+
+  /// The window is off unless `use_sliding_window`; older files leave the first `max_window_layers` layers without.
+  func qwenWindows(layerCount: Int) throws -> [Int?] {
+    let isUsed = try optionalBool("use_sliding_window") ?? false
+    var windows = try windows(layerCount: layerCount, isUsed: isUsed)
+    if isUsed, value("layer_types") == nil {
+      let full = try optionalInt("max_window_layers", in: 0...1 << 20) ?? 28
+      for layer in 0..<min(full, layerCount) { windows[layer] = nil }
+    }
+    return windows
+  }
+}

@@ -1,0 +1,33 @@
+/// Qwen3 (arXiv 2505.09388): norms on the heads of q and k instead of biases, and a head size of its own.
+enum Qwen3: ModelFamily {
+  static let name = "qwen3"
+  static let architectures = ["Qwen3ForCausalLM"]
+  static let modelTypes = ["qwen3"]
+  static let ggufArchitectures = ["qwen3"]
+
+  static func describe(_ config: ConfigReader) throws -> ModelDescription {
+    let configuration = try config.qwen3Configuration()
+    return ModelDescription(
+      configuration: configuration, traits: configuration.traits(family: name), names: .huggingFace)
+  }
+
+  static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
+    var configuration = try metadata.decoderConfiguration(layout: .half)
+    configuration.hasQueryKeyNorm = true
+    return ModelDescription(
+      configuration: configuration, traits: configuration.traits(family: name), names: .gguf)
+  }
+}
+
+extension ConfigReader {
+  /// Qwen3's switches, which SDAR shares.
+  func qwen3Configuration() throws -> DecoderConfiguration {
+    var configuration = try decoderConfiguration()
+    configuration.hasQueryKeyNorm = true
+    let hasBias = try optionalBool("attention_bias") ?? false
+    configuration.hasQueryKeyValueBias = hasBias
+    configuration.hasAttentionOutputBias = hasBias
+    configuration.windows = try qwenWindows(layerCount: configuration.layerCount)
+    return configuration
+  }
+}

@@ -1,0 +1,39 @@
+public import BlockwiseKernels
+
+/// How a checkpoint is loaded.
+public struct ModelLoadOptions: Sendable {
+  /// How activations meet the weights.
+  public enum Compute: String, Sendable, Hashable, CaseIterable {
+    /// int8 activations for quantised weights, f32 for the others.
+    case auto
+    /// f32 activations and, unless told otherwise, an f32 cache: the mode in which parity is judged.
+    case f32
+    /// int8 activations for quantised weights; f32 weights have no int8 form and stay f32.
+    case int8
+  }
+
+  public var compute: Compute
+  /// How the cache stores keys and values; nil follows ``compute``: f32 for f32, else f16.
+  public var cacheFormat: CacheFormat?
+  /// Positions to serve; nil takes the model's context.
+  public var contextLength: Int?
+  /// Threads of a pass; nil takes one per core.
+  public var threadCount: Int?
+  /// The instruction set; nil takes the best that runs here.
+  public var kernelVariant: KernelVariant?
+  /// Refuses to load when weights and a full cache need more bytes; nil takes what the system reports as available.
+  public var memoryLimit: Int?
+
+  /// Options with defaults for speed.
+  public init(
+    compute: Compute = .auto, cacheFormat: CacheFormat? = nil, contextLength: Int? = nil,
+    threadCount: Int? = nil, kernelVariant: KernelVariant? = nil, memoryLimit: Int? = nil
+  ) {
+    self.compute = compute
+    self.cacheFormat = cacheFormat
+    self.contextLength = contextLength
+    self.threadCount = threadCount
+    self.kernelVariant = kernelVariant
+    self.memoryLimit = memoryLimit
+  }
+}

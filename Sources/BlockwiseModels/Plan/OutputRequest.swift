@@ -1,0 +1,49 @@
+/// What a pass computes besides filling the cache.
+public struct OutputRequest: Sendable, Hashable {
+  /// The rows of the pass that get an output, in increasing order; the result lists them in this order.
+  public enum Rows: Sendable, Hashable {
+    case none
+    case last
+    case all
+    case some([Int])
+  }
+
+  /// What is computed for each of those rows.
+  public enum Detail: Sendable, Hashable {
+    /// All logits, f32 `[rows, vocabulary]`, and the statistics.
+    case logits
+    /// Only ``RowStatistics``; the logits are not kept.
+    case statistics
+  }
+
+  /// A place in the network whose hidden state is wanted, f32 `[all rows of the pass, hidden]`.
+  public enum Tap: Sendable, Hashable {
+    /// The embedding output, before the first layer.
+    case embedding
+    /// The output of a layer (residual stream).
+    case layer(Int)
+    /// After the final norm.
+    case final
+  }
+
+  public var rows: Rows
+  public var detail: Detail
+  public var taps: [Tap]
+
+  /// Asks for `detail` of `rows`, and for hidden states.
+  public init(rows: Rows = .last, detail: Detail = .logits, taps: [Tap] = []) {
+    self.rows = rows
+    self.detail = detail
+    self.taps = taps
+  }
+
+  /// The indices of the requested rows of a pass with `rowCount` rows.
+  package func indices(rowCount: Int) -> [Int] {
+    switch rows {
+    case .none: []
+    case .last: rowCount > 0 ? [rowCount - 1] : []
+    case .all: Array(0..<rowCount)
+    case .some(let rows): rows
+    }
+  }
+}

@@ -1,0 +1,108 @@
+public import BlockwiseFiles
+internal import BlockwiseKernels
+internal import Foundation
+
+/// A model without weights whose conditional distributions are known exactly: decoders are tested against it.
+///
+/// Every row's logits are a function of what the row sees, in the order of positions, so that visibility, trees,
+/// canvases and rollback behave as in a network.
+public final class TableModel: BlockModel {
+  /// A key that a row sees: its position and token.
+  public typealias SeenToken = (position: Int, token: TokenID)
+
+  public let traits: ModelTraits
+  private let logits: @Sendable (_ position: Int, _ seen: [SeenToken]) -> [Float]
+  /// Passes and rows so far.
+  private let counter = PassCounter()
+
+  /// A model over a vocabulary.
+  /// - Parameter logits: the logits of a row at a position that sees the given tokens (itself last among equals in
+  ///   position); one per vocabulary entry.
+  public init(
+    vocabularyCount: Int, contextLength: Int = 1024, maskToken: TokenID? = nil,
+    logitAlignment: ModelTraits.LogitAlignment = .previous, contextMask: ModelTraits.ContextMask = .causal,
+    logits: @escaping @Sendable (_ position: Int, _ seen: [SeenToken]) -> [Float]
+  ) {
+    traits = ModelTraits(
+      family: "table", vocabularyCount: vocabularyCount, contextLength: contextLength, hiddenSize: 0, layerCount: 0,
+      maskToken: maskToken, logitAlignment: logitAlignment, contextMask: contextMask)
+    self.logits = logits
+  }
+
+  /// A Markov chain: the logits after each token are a row of the matrix.
+  public static func markov(_ matrix: [[Float]], contextLength: Int = 1024) -> TableModel {
+    TableModel(vocabularyCount: matrix.count, contextLength: contextLength) { _, seen in
+      matrix[seen[seen.count - 1].token.index]
+    }
+  }
+
+  /// Passes so far, and rows in them.
+  public var passCounts: (passes: Int, rows: Int) { counter.counts }
+
+  public func makeCache(contextLength: Int?) throws -> CacheHandle {
+    let length = contextLength ?? traits.contextLength
+    guard (1...traits.contextLength).contains(length) else {
+      throw ModelError.contextLength(requested: length, maximum: traits.contextLength)
+    }
+    return CacheHandle(layout: Self.layout, contextLength: length)
+  }
+
+  private static let layout = CacheLayout(layerCount: 0, headCount: 0, headDimension: 1, format: .f32)
+
+  public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
+    // Everything is checked before the first cache changes.
+    var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
+    defer { for (handle, cache) in lent { handle.giveBack(cache) } }
+    var layouts: [PassLayout] = []
+    for pass in batch {
+      lent.append((pass.cache, try pass.cache.lend()))
+      layouts.append(
+        try PassLayout(
+          plan: pass.plan, cache: lent[lent.count - 1].cache, vocabularyCount: traits.vocabularyCount,
+          layerCount: 0, hiddenSize: 0))
+    }
+    result.vocabularyCount = traits.vocabularyCount
+    result.entries = []
+    for (index, pass) in batch.enumerated() {
+      let visibility = layouts[index].visibilityPass(plan: pass.plan, cache: lent[index].cache)
+      layouts[index].apply(pass.plan, to: &lent[index].cache)
+      result.entries.append(entry(pass.plan, visibility, tokens: lent[index].cache.tokens))
+    }
+    counter.add(rows: batch.reduce(0) { $0 + $1.plan.rowCount })
+  }
+
+  private func entry(_ plan: BlockPlan, _ pass: VisibleKeys.Pass, tokens: [TokenID]) -> BlockResultBuffer.Entry {
+    var keys = VisibleKeys()
+    keys.fill(pass, window: nil, selection: nil)
+    var entry = BlockResultBuffer.Entry()
+    entry.rows = plan.outputs.indices(rowCount: plan.rowCount)
+    for row in entry.rows {
+      var seen: [SeenToken] = []
+      for run in keys.runs[keys.bounds[row]..<keys.bounds[row + 1]] {
+        for slot in Int(run.start)..<Int(run.start + run.count) {
+          seen.append((Int(pass.slotPositions[slot]), tokens[slot]))
+        }
+      }
+      let values = logits(Int(plan.positions[row]), seen)
+      precondition(values.count == traits.vocabularyCount, "\(values.count) logits of \(traits.vocabularyCount)")
+      entry.statistics.append(Self.statistics(values))
+      if plan.outputs.detail == .logits { entry.logits += values }
+    }
+    return entry
+  }
+
+  private static func statistics(_ logits: [Float]) -> RowStatistics {
+    let order = logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }
+    let top = order[0]
+    let second = order.count > 1 ? order[1] : top
+    let sum = logits.reduce(0.0) { $0 + exp(Double($1 - logits[top])) }
+    let logSum = Double(logits[top]) + log(sum)
+    let entropy = logits.reduce(0.0) { total, logit in
+      let logProbability = Double(logit) - logSum
+      return logProbability == -.infinity ? total : total - exp(logProbability) * logProbability
+    }
+    return RowStatistics(
+      top: TokenID(top), topLogit: logits[top], second: TokenID(second), secondLogit: logits[second],
+      logSumExp: Float(logSum), entropy: Float(entropy))
+  }
+}

@@ -1,0 +1,55 @@
+import BlockwiseFiles
+import BlockwiseModels
+import BlockwiseTestSupport
+import Foundation
+import Testing
+
+/// Frequencies of every rope type against the reference's tables.
+@Suite struct RotaryTests {
+  @Test(.enabled(if: SharedData.isAvailable, "needs ../shared/data"))
+  func `inverse frequencies and cosines of every rope type are the reference's`() throws {
+    let root = try JSONValue(parsing: SharedData.bytes("parity/rope/rope.json"))
+    var checked = 0
+    for item in try root.array("cases") {
+      let name = try item.string("name")
+      let dimension = try item.integer("rotary_dim")
+      let maximum = try item.integer("max_position_embeddings")
+      let rope = try #require(try item.value("rope"))
+      let configuration = try Self.configuration(rope, dimension: dimension, maximum: maximum)
+      let longest = try item.integer("longest_position") + 1
+      let found = configuration.inverseFrequencies(contextLength: longest)
+      let expected = try item.array("inv_freq").compactMap(\.numberValue)
+      #expect(found.count == expected.count, "\(name)")
+      for (a, b) in zip(found, expected) { #expect(abs(a - b) <= 1e-6 * b, "\(name): \(a) and \(b)") }
+      #expect(abs(configuration.attentionFactor - (try item.number("attention_factor"))) < 1e-9, "\(name)")
+      for (position, cosines) in zip(try item.array("positions"), try item.array("cos")) {
+        let position = try #require(position.numberValue)
+        for (pair, cosine) in try #require(cosines.arrayValue).enumerated() {
+          let value = cos(position * found[pair]) * configuration.attentionFactor
+          let bound = 1e-5 + 2e-7 * position
+          #expect(abs(value - (try #require(cosine.numberValue))) <= bound, "\(name) at \(position), pair \(pair)")
+        }
+      }
+      checked += 1
+    }
+    #expect(checked >= 10)
+  }
+
+  /// Longrope has no reader in this version; its formula is checked all the same.
+  static func configuration(_ rope: JSONValue, dimension: Int, maximum: Int) throws -> RotaryConfiguration {
+    if try rope.string("rope_type") == "longrope" {
+      let original = try rope.integer("original_max_position_embeddings")
+      let factor = Double(maximum) / Double(original)
+      return RotaryConfiguration(
+        base: try rope.number("rope_theta"), dimension: dimension,
+        scaling: .longrope(
+          short: try rope.array("short_factor").compactMap(\.numberValue),
+          long: try rope.array("long_factor").compactMap(\.numberValue), originalContext: original,
+          attentionFactor: RotaryConfiguration.longropeAttentionFactor(extension: factor, originalContext: original)))
+    }
+    var object = JSONObject()
+    object["rope_parameters"] = rope
+    return try ConfigReader(.object(object), file: "rope.json").rotary(
+      headDimension: dimension, contextLength: maximum)
+  }
+}
