@@ -16,6 +16,7 @@
 #define BW_AVX2 BW_AVX2_TARGET static
 #define BW_AVX2_INLINE BW_AVX2_TARGET __attribute__((always_inline)) static inline
 #define BW_UNROLL _Pragma("clang loop unroll(full)")
+#define BW_ROLLED _Pragma("clang loop unroll(disable)")
 
 /// 16 neighbouring values.
 typedef struct {

@@ -139,7 +139,8 @@ BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const int8_t *x, ptrdif
   const __m256i ones = _mm256_set1_epi16(1);
   BW_UNROLL
   for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
-  BW_UNROLL
+  // Unrolled, the compiler would go row by row and keep the weights of the whole group on the stack.
+  BW_ROLLED
   for (int quad = 0; quad < 8; quad++) {
     const __m256i low = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * quad));
     const __m256i high = _mm256_load_si256((const __m256i *)(const void *)(group + 64 * quad + 32));
@@ -163,7 +164,7 @@ BW_AVX2_INLINE void dots_q4(
   const __m256i ones = _mm256_set1_epi16(1), mask = _mm256_set1_epi8(15);
   BW_UNROLL
   for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
-  BW_UNROLL
+  BW_ROLLED
   for (int quad = 0; quad < 4; quad++) {
     BW_UNROLL
     for (int h = 0; h < 2; h++) {
@@ -222,12 +223,15 @@ BW_AVX2_INLINE void tiles_f32(int32_t format, const bw_matmul *job, ptrdiff_t fi
   for (; row + 4 <= job->row_count; row += 4) {
     for (ptrdiff_t tile = first; tile < end; tile++) block_f32(format, 4, 1, job, tile, row);
   }
-  for (; row + 2 <= job->row_count; row += 2) {
+  if (row + 3 == job->row_count) {
+    for (ptrdiff_t tile = first; tile < end; tile++) block_f32(format, 3, 1, job, tile, row);
+    return;
+  }
+  if (row + 2 == job->row_count) {
     ptrdiff_t tile = first;
     for (; tile + 2 <= end; tile += 2) block_f32(format, 2, 2, job, tile, row);
     for (; tile < end; tile++) block_f32(format, 2, 1, job, tile, row);
-  }
-  for (; row < job->row_count; row++) {
+  } else if (row < job->row_count) {
     ptrdiff_t tile = first;
     for (; tile + 4 <= end; tile += 4) block_f32(format, 1, 4, job, tile, row);
     for (; tile < end; tile++) block_f32(format, 1, 1, job, tile, row);
@@ -238,8 +242,12 @@ BW_AVX2_INLINE void tiles_int8(int32_t format, const bw_matmul *job, ptrdiff_t f
   for (ptrdiff_t tile = first; tile < end; tile++) {
     ptrdiff_t row = 0;
     for (; row + 4 <= job->row_count; row += 4) block_int8(format, 4, job, tile, row);
-    for (; row + 2 <= job->row_count; row += 2) block_int8(format, 2, job, tile, row);
-    for (; row < job->row_count; row++) block_int8(format, 1, job, tile, row);
+    switch (job->row_count - row) {
+      case 3: block_int8(format, 3, job, tile, row); break;
+      case 2: block_int8(format, 2, job, tile, row); break;
+      case 1: block_int8(format, 1, job, tile, row); break;
+      default: break;
+    }
   }
 }
 
