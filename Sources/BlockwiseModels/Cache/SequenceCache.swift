@@ -60,6 +60,8 @@ package struct SequenceCache: Sendable {
     try makePagesUnique(covering: committedCount..<committedCount + rows.count)
     for (target, row) in rows.enumerated() where target != row {
       copySlot(from: committedCount + row, to: committedCount + target)
+      positions[committedCount + target] = positions[committedCount + row]
+      tokens[committedCount + target] = tokens[committedCount + row]
     }
     setSlots(committed: committedCount + rows.count, canvas: 0)
   }
