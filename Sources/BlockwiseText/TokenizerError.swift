@@ -2,8 +2,10 @@ public import BlockwiseFiles
 
 /// Why a tokenizer could not be loaded or a text could not be tokenised.
 public enum TokenizerError: Error, Sendable, Equatable {
-  /// A file of the tokenizer could not be read.
-  case unreadable(file: String, reason: String)
+  /// What went wrong with which file.
+  indirect case inFile(String, TokenizerError)
+  /// A file could not be read.
+  case unreadable(reason: String)
   /// The JSON text is malformed.
   case json(JSONError)
   /// A key is missing.
@@ -34,7 +36,8 @@ extension TokenizerError: CustomStringConvertible {
   /// The error in words.
   public var description: String {
     switch self {
-    case .unreadable(let file, let reason): "\(file): \(reason)"
+    case .inFile(let path, let error): "\(path): \(error)"
+    case .unreadable(let reason): reason
     case .json(let error): "the tokenizer's JSON is malformed: \(error)"
     case .missingKey(let key): "the tokenizer lacks the key '\(key)'"
     case .invalidValue(let key, let found, let expected):

@@ -39,6 +39,63 @@ struct ParityTests {
     }
   }
 
+  @Test func `a GGUF SentencePiece vocabulary agrees with the published vectors`() throws {
+    let path = try SharedData.path("parity/tokenizers/gguf/ggml-vocab-phi-3.gguf")
+    let tokenizer = try Tokenizer.load(gguf: try GGUFFile(path: path))
+    let vectors = try TokenizerFixtures.vectors("parity/tokenizers/published-gguf-phi-3.json")
+    #expect(!vectors.isEmpty)
+    for vector in vectors {
+      let text = try vector.string("text")
+      let ids = try #require(vector["ids"]?.tokens)
+      #expect(tokenizer.encode(text, addSpecialTokens: false) == ids, "\(text.debugDescription)")
+      #expect(same(tokenizer.decode(ids), text), "\(ids)")
+    }
+  }
+
+  @Test func `the Llama 2 vocabulary gives the same tokens by scores as by merges`() throws {
+    // The published vectors of phi-3 hold for Llama 2 too, and so do all other vectors without special tokens:
+    // Phi-3 took the vocabulary over and put its own tokens behind it.
+    let path = try SharedData.path("parity/tokenizers/gguf/ggml-vocab-phi-3.gguf")
+    let byScores = try Tokenizer.load(gguf: try GGUFFile(path: path))
+    for vector in try TokenizerFixtures.vectors("parity/tokenizers/vectors-llama-spm.json") {
+      let text = try vector.string("text")
+      if text.contains("<") { continue }
+      #expect(
+        byScores.encode(text, addSpecialTokens: false) == vector["ids"]?.tokens, "\(text.debugDescription)")
+    }
+  }
+
+  @Test(arguments: ["llama", "qwen2", "qwen3"])
+  func `a GGUF byte-level vocabulary agrees with the reference`(name: String) throws {
+    let path = try SharedData.path("parity/gguf/\(name)/\(name)-Q8_0.gguf")
+    let tokenizer = try Tokenizer.load(gguf: try GGUFFile(path: path))
+    #expect(tokenizer.warnings == [])
+    let expected = try TokenizerFixtures.json("parity/gguf/\(name)/expected.json")
+    let prompt = try expected.string("prompt_text")
+    #expect(tokenizer.encode(prompt) == expected["prompt_ids_check"]?.tokens)
+    for file in try expected.array("files") {
+      guard let greedy = file["greedy"] else { continue }
+      #expect(tokenizer.encode(try greedy.string("prompt_text")) == greedy["prompt_ids"]?.tokens)
+      let ids = try #require(greedy["new_ids"]?.tokens)
+      #expect(same(tokenizer.decode(ids), try greedy.string("new_text")))
+    }
+  }
+
+  @Test func `a GGUF file and the folder it was made from give the same tokens`() throws {
+    let path = try SharedData.path("parity/gguf/llama/llama-Q8_0.gguf")
+    let packed = try Tokenizer.load(gguf: try GGUFFile(path: path))
+    let folder = try TokenizerFixtures.folder("parity/gguf/llama/hf")
+    #expect(packed.bosToken == folder.bosToken)
+    #expect(packed.eosToken == folder.eosToken)
+    #expect(packed.vocabularyCount == folder.vocabularyCount)
+    for vector in try TokenizerFixtures.vectors("parity/tokenizers/vectors-gpt2.json") {
+      let text = try vector.string("text")
+      let ids = folder.encode(text)
+      #expect(packed.encode(text) == ids, "\(text.debugDescription)")
+      #expect(same(packed.decode(ids), folder.decode(ids)))
+    }
+  }
+
   static let checkpoints = [
     "llama-rope3", "llama-tied", "qwen2", "qwen3", "qwen3-yarn", "qwen3-moe", "mistral-window", "gemma2",
     "gemma3-text", "phi3-longrope", "gpt-neox", "smollm3", "llada", "dream", "sdar", "fast-dllm-qwen",

@@ -2,6 +2,8 @@
 struct MergeBuilder {
   private let vocabulary: Vocabulary
   private(set) var table: MergeTable
+  /// Whether a rule joins a space mark to a scalar before it that is none.
+  private(set) var joinsSpaceMarkToOther = false
   private var ruleCount = 0
   private var joined: [UInt8] = []
 
@@ -30,6 +32,9 @@ struct MergeBuilder {
     joined.append(contentsOf: left)
     joined.append(contentsOf: right)
     let token = try joined.withUnsafeBufferPointer { try find($0) }
+    if right.starts(with: SpaceMark.bytes), !left.suffix(3).elementsEqual(SpaceMark.bytes) {
+      joinsSpaceMarkToOther = true
+    }
     guard let rank = UInt32(exactly: ruleCount) else { throw fault("is one too many") }
     table.insert(leftToken, rightToken, rank: rank, token: token)
     ruleCount += 1

@@ -17,13 +17,16 @@ struct SpecialTokenReader {
     parts.special.pad = try role("pad_token", &parts)
     parts.special.unknown = try role("unk_token", &parts)
     parts.special.mask = try role("mask_token", &parts)
-    if parts.special.mask == nil {
-      let names = Self.maskNames.compactMap { name in parts.addedTokens.first { $0.content == name } }
-      parts.special.mask = names.first.map { TokenID($0.identifier) }
-    }
+    if parts.special.mask == nil { parts.special.mask = Self.wellKnownMask(parts.addedTokens) }
     let (prefix, suffix) = try ends(frame, parts)
     parts.prefix = prefix
     parts.suffix = suffix
+  }
+
+  /// The mask token of a checkpoint that does not declare one.
+  static func wellKnownMask(_ tokens: [AddedToken]) -> TokenID? {
+    let found = maskNames.compactMap { name in tokens.first { $0.content == name } }
+    return found.first.map { TokenID($0.identifier) }
   }
 
   /// One entry of `added_tokens`.

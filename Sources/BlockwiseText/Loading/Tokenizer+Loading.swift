@@ -1,30 +1,47 @@
 public import BlockwiseFiles
-internal import Foundation
+
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Glibc
+#endif
 
 extension Tokenizer {
   /// Loads the tokenizer of a model folder: `tokenizer.json`, and `tokenizer_config.json` if it is there.
   ///
-  /// - Throws: ``TokenizerError`` naming the file and what is wrong with it.
+  /// - Throws: ``TokenizerError/inFile(_:_:)`` naming the file and what is wrong with it.
   public static func load(folder path: String) throws -> Tokenizer {
-    let folder = URL(fileURLWithPath: path, isDirectory: true)
-    let tokenizer = try read(folder.appendingPathComponent("tokenizer.json").path)
-    let configurationPath = folder.appendingPathComponent("tokenizer_config.json").path
+    let configurationPath = path + "/tokenizer_config.json"
     var configuration: JSONValue?
-    if FileManager.default.fileExists(atPath: configurationPath) {
-      let bytes = try read(configurationPath)
-      do {
-        configuration = try JSONValue(parsing: bytes)
-      } catch {
-        throw TokenizerError.unreadable(file: configurationPath, reason: "\(error)")
-      }
+    if access(configurationPath, F_OK) == 0 {
+      configuration = try naming(configurationPath) { try parse(try open(configurationPath)) }
     }
-    return try load(tokenizerJSON: tokenizer, configuration: configuration)
+    return try load(path: path + "/tokenizer.json", configuration: configuration)
+  }
+
+  /// Loads the tokenizer of a model folder that is open already.
+  ///
+  /// - Throws: ``TokenizerError/inFile(_:_:)`` naming the file and what is wrong with it.
+  public static func load(folder: ModelFolder) throws -> Tokenizer {
+    try load(
+      path: folder.tokenizerPath ?? folder.path + "/tokenizer.json",
+      configuration: folder.tokenizerConfiguration)
+  }
+
+  private static func load(path: String, configuration: JSONValue?) throws -> Tokenizer {
+    try naming(path) {
+      let file = try open(path)
+      return try load(tokenizerJSON: file.bytes, configuration: configuration)
+    }
   }
 
   /// Loads a tokenizer from the bytes of a `tokenizer.json`.
   ///
   /// - Parameter configuration: the content of `tokenizer_config.json`: which tokens have a role, and whether a
   ///   text gets a beginning and an end.
+  /// - Throws: ``TokenizerError``.
   public static func load(
     tokenizerJSON bytes: UnsafeRawBufferPointer, configuration: JSONValue? = nil
   ) throws -> Tokenizer {
@@ -33,17 +50,43 @@ extension Tokenizer {
   }
 
   /// Loads a tokenizer from the bytes of a `tokenizer.json`.
+  ///
+  /// - Throws: ``TokenizerError``.
   public static func load(
     tokenizerJSON bytes: [UInt8], configuration: JSONValue? = nil
   ) throws -> Tokenizer {
     try bytes.withUnsafeBytes { try load(tokenizerJSON: $0, configuration: configuration) }
   }
 
-  private static func read(_ path: String) throws -> [UInt8] {
+  /// Loads the tokenizer of a GGUF file: byte-level (`tokenizer.ggml.model` "gpt2") or SentencePiece byte-pair
+  /// encoding ("llama").
+  ///
+  /// - Throws: ``TokenizerError/inFile(_:_:)`` naming the file, the key, what was found and what was expected.
+  public static func load(gguf file: GGUFFile) throws -> Tokenizer {
+    try naming(file.path) { try Tokenizer(try GGUFTokenizerLoader(file).load()) }
+  }
+
+  private static func open(_ path: String) throws -> MappedFile {
     do {
-      return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe))
+      return try MappedFile(path: path)
     } catch {
-      throw TokenizerError.unreadable(file: path, reason: "cannot be read")
+      throw TokenizerError.unreadable(reason: "\(error)")
+    }
+  }
+
+  private static func parse(_ file: MappedFile) throws -> JSONValue {
+    do {
+      return try JSONValue(parsing: file.bytes)
+    } catch {
+      throw TokenizerError.json(error)
+    }
+  }
+
+  private static func naming<T>(_ path: String, _ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as TokenizerError {
+      throw TokenizerError.inFile(path, error)
     }
   }
 }

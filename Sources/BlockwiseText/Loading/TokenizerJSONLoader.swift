@@ -166,7 +166,7 @@ struct TokenizerJSONLoader {
     return encoder
   }
 
-  private func readMerges(_ vocabulary: Vocabulary) throws -> MergeTable {
+  private func readMerges(_ vocabulary: Vocabulary) throws -> MergeBuilder {
     guard var reader = mergesPlace else { throw TokenizerError.missingKey("model.merges") }
     var builder = MergeBuilder(
       vocabulary: vocabulary, expectedCount: min(self.reader.text.count / 40, 1 << 19))
@@ -201,7 +201,7 @@ struct TokenizerJSONLoader {
       default: throw reader.fault("a merge rule: a string or an array of two strings")
       }
     }
-    return builder.table
+    return builder
   }
 
   private func readAddedTokens() throws -> [AddedToken] {

@@ -32,12 +32,11 @@ struct NormalizationData: Sendable {
     var full: [UInt32: [UInt32]] = [:]
     full.reserveCapacity(steps.count)
     for scalar in steps.keys { full[scalar] = Self.expand(scalar, steps) }
-    // A composite whose full decomposition contains compatibility parts does not survive the round trip.
-    if isCompatible {
-      for (scalar, parts) in full where parts.contains(where: { changed.contains($0) }) {
-        changed.insert(scalar)
-      }
+    // A composite does not survive the round trip when anything it is made of has no way back.
+    func isChanged(_ scalar: UInt32) -> Bool {
+      changed.contains(scalar) || (steps[scalar] ?? []).contains { isChanged($0) }
     }
+    for scalar in steps.keys where isChanged(scalar) { changed.insert(scalar) }
     decompositions = full
     self.composites = composites
 

@@ -22,8 +22,15 @@ package struct ScalarClasses: OptionSet, Sendable {
   package static let word = ScalarClasses(rawValue: 1 << 7)
 
   /// Asks the standard library; the table below calls this once per scalar of the basic plane.
+  ///
+  /// The answer is that of Unicode 16, which the reference engines use, whatever version the standard library has:
+  /// tokens must not depend on the toolchain. Scalars assigned later belong to no class.
   package init(computing scalar: Unicode.Scalar) {
     let properties = scalar.properties
+    if let age = properties.age, age.major > 16 {
+      self = []
+      return
+    }
     var classes: ScalarClasses =
       switch properties.generalCategory {
       case .uppercaseLetter, .titlecaseLetter: [.letter, .wordHead, .word]
@@ -31,12 +38,20 @@ package struct ScalarClasses: OptionSet, Sendable {
       case .modifierLetter, .otherLetter: [.letter, .wordHead, .wordTail, .word]
       case .nonspacingMark, .spacingMark, .enclosingMark: [.mark, .wordHead, .wordTail, .word]
       case .decimalNumber: [.number, .word]
-      case .letterNumber, .otherNumber: [.number]
+      case .letterNumber: [.number, .word]
+      case .otherNumber: [.number]
       case .connectorPunctuation: [.word]
+      // The only other alphabetic scalars are circled letters and the like; the only other spaces are separators
+      // and controls.
+      case .otherSymbol: properties.isAlphabetic ? [.word] : []
+      case .control, .spaceSeparator, .lineSeparator, .paragraphSeparator:
+        properties.isWhitespace ? [.space] : []
       default: []
       }
-    if properties.isWhitespace { classes.insert(.space) }
-    if properties.isAlphabetic || properties.isJoinControl { classes.insert(.word) }
+    // Unicode 17 made this lowercase letter (the pharyngeal voiced fricative) one without case.
+    if scalar == "\u{295}" { classes.remove(.wordHead) }
+    // The reference engine counts the Latin-1 superscripts and fractions as word characters, and no others.
+    if properties.generalCategory == .otherNumber, scalar.value < 0x100 { classes.insert(.word) }
     if scalar == "\r" || scalar == "\n" { classes.insert(.lineEnd) }
     self = classes
   }
@@ -53,11 +68,18 @@ package struct ScalarClassTable: Sendable {
   private init() {
     var table = [UInt8](repeating: 0, count: 0x10000)
     for value in UInt32(0)..<0x10000 {
-      // Hangul syllables and the common ideographs are one class each; asking for every one would triple the cost.
-      if (0x4E01...0x9FFF).contains(value) {
-        table[Int(value)] = table[0x4E00]
-      } else if (0xAC01...0xD7A3).contains(value) {
-        table[Int(value)] = table[0xAC00]
+      // The large uniform blocks take after their first scalar; asking for every one would triple the cost.
+      let model: UInt32 =
+        switch value {
+        case 0x3400...0x4DBF: 0x3400  // ideographs, extension A
+        case 0x4E00...0x9FFF: 0x4E00  // ideographs
+        case 0xA016...0xA48C: 0xA016  // Yi syllables
+        case 0xAC00...0xD7A3: 0xAC00  // Hangul syllables
+        case 0xD800...0xF8FF: 0xE000  // surrogates (never asked for) and private use
+        default: value
+        }
+      if model < value {
+        table[Int(value)] = model < 0xD800 ? table[Int(model)] : 0
       } else if let scalar = Unicode.Scalar(value) {
         table[Int(value)] = ScalarClasses(computing: scalar).rawValue
       }
