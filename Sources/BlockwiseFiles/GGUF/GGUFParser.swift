@@ -105,7 +105,8 @@ struct GGUFParser {
     default:
       let type = try numberType(typeID, key: key)
       let count = try cursor.readCount(minimumByteCount: type.byteCount, "elements of key \(key)")
-      let range = try cursor.take(count * type.byteCount, "the elements of key \(key)")  // fits: count is checked
+      // The product fits, because the count was checked against the bytes that are left.
+      let range = try cursor.take(count * type.byteCount, "the elements of key \(key)")
       try checkBools(type, range, key: key)
       storage = .numbers(type, range)
     }
