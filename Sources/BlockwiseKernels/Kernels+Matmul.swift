@@ -42,7 +42,7 @@ extension Kernels {
       "\(rowCount) rows from \(firstRow) of \(input.capacity)")
     guard rowCount > 0 else { return }
     let job = MatmulJob(
-      run: table.pointee.matmul,
+      kernel: table.pointee.matmul,
       arguments: bw_matmul(
         packed: matrix.memory.base,
         tile_bytes: matrix.tileByteCount,
@@ -64,12 +64,7 @@ extension Kernels {
       tileCount: matrix.tileCount,
       tilesPerItem: Self.tilesPerItem(tileCount: matrix.tileCount, threadCount: pool.threadCount))
     let itemCount = (job.tileCount + job.tilesPerItem - 1) / job.tilesPerItem
-    pool.run(itemCount) { item, _ in
-      withUnsafePointer(to: job.arguments) {
-        let first = item * job.tilesPerItem
-        job.run($0, first, min(job.tileCount, first + job.tilesPerItem))
-      }
-    }
+    pool.run(itemCount, job: job)
   }
 
   /// Items small enough that threads finish together, yet whole fours of tiles, which the kernels take at once.
@@ -79,9 +74,14 @@ extension Kernels {
   }
 }
 
-private struct MatmulJob {
-  let run: @convention(c) (UnsafePointer<bw_matmul>, Int, Int) -> Void
+private struct MatmulJob: ParallelJob {
+  let kernel: @convention(c) (UnsafePointer<bw_matmul>, Int, Int) -> Void
   let arguments: bw_matmul
   let tileCount: Int
   let tilesPerItem: Int
+
+  func run(item: Int, worker: Int) {
+    let first = item * tilesPerItem
+    withUnsafePointer(to: arguments) { kernel($0, first, min(tileCount, first + tilesPerItem)) }
+  }
 }

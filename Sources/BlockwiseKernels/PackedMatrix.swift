@@ -98,7 +98,7 @@ package final class PackedMatrix: Sendable {
           let job = PackingJob(
             format: format.kernelFormat, columns: columns, addresses: addresses, badRows: badRows,
             tiles: memory.base + chunk.lowerBound * tileByteCount, tileByteCount: tileByteCount)
-          pool.run(chunk.count) { tile, _ in job.pack(tile) }
+          pool.run(chunk.count, job: job)
         }
       }
       if let tile = badRows[0..<chunk.count].firstIndex(where: { $0 >= 0 }) {
@@ -141,7 +141,7 @@ package final class PackedMatrix: Sendable {
 }
 
 /// What the threads need to pack the tiles of one chunk.
-private struct PackingJob {
+private struct PackingJob: ParallelJob {
   let format: Int32
   let columns: Int
   let addresses: UnsafePointer<UnsafeRawPointer?>
@@ -149,7 +149,7 @@ private struct PackingJob {
   let tiles: UnsafeMutableRawPointer
   let tileByteCount: Int
 
-  func pack(_ tile: Int) {
+  func run(item tile: Int, worker: Int) {
     badRows[tile] = bw_pack_tile(
       format, columns, addresses + tile * PackedMatrix.tileRowCount, tiles + tile * tileByteCount)
   }

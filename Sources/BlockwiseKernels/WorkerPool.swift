@@ -34,27 +34,41 @@ package final class WorkerPool: Sendable {
     for thread in threads { pthread_join(thread, nil) }
   }
 
-  /// Calls `body(item, worker)` once for every item in `0..<itemCount` and returns when all are finished.
+  /// Does every item in `0..<itemCount` of a job once and returns when all are finished. Allocates nothing.
   ///
   /// Items are begun in rising order. `worker` is in `0..<threadCount`, and no two items run at the same time under
   /// one worker number, so it can index scratch memory. The caller is worker 0.
-  package func run(_ itemCount: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
+  package func run<Job: ParallelJob>(_ itemCount: Int, job: borrowing Job) {
     precondition(itemCount >= 0 && itemCount <= Int(UInt32.max), "item count \(itemCount)")
     if threads.isEmpty || itemCount <= 1 {
+      for item in 0..<itemCount { job.run(item: item, worker: 0) }
+      return
+    }
+    withUnsafePointer(to: job) {
+      state.lead(itemCount: itemCount, jobType: Job.self, address: UnsafeRawPointer($0))
+    }
+  }
+
+  /// Calls `body(item, worker)` once for every item, as ``run(_:job:)`` does; costs one small allocation.
+  package func run(_ itemCount: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
+    if threads.isEmpty {
       for item in 0..<itemCount { body(item, 0) }
       return
     }
-    withoutActuallyEscaping(body) { body in
-      withUnsafePointer(to: body) { state.lead(itemCount: itemCount, body: $0) }
-    }
+    withoutActuallyEscaping(body) { run(itemCount, job: ClosureJob(body: $0)) }
   }
+}
+
+private struct ClosureJob: ParallelJob {
+  let body: (Int, Int) -> Void
+
+  func run(item: Int, worker: Int) { body(item, worker) }
 }
 
 /// What caller and helpers share. Apart from the pool, so that helpers do not keep the pool alive.
 final class WorkerPoolState: @unchecked Sendable {
-  // Unchecked because of `body` and `itemCount`: the caller writes them before it publishes `claim`, helpers read
+  // Unchecked because of the job and `itemCount`: the caller writes them before it publishes `claim`, helpers read
   // them only between claiming an item and finishing it, and the caller does not go on before that.
-  typealias Body = (Int, Int) -> Void
 
   /// Job number in the upper half, items not yet claimed in the lower.
   private let claim = Atomic<UInt64>(0)
@@ -67,24 +81,26 @@ final class WorkerPoolState: @unchecked Sendable {
   private let condition = Condition()
   private let done = Condition()
   private var itemCount = 0
-  private var body: UnsafePointer<Body>?
+  private var jobType: (any ParallelJob.Type)?
+  private var jobAddress: UnsafeRawPointer?
 
   /// About 30 µs of pause instructions.
   private static let helperSpinCount = 1000
   private static let callerSpinCount = 2000
 
-  func lead(itemCount: Int, body: UnsafePointer<Body>) {
+  func lead(itemCount: Int, jobType: any ParallelJob.Type, address: UnsafeRawPointer) {
     let wasBusy = isBusy.exchange(true, ordering: .acquiring)
     precondition(!wasBusy, "a worker pool was asked to run a job from inside another")
     self.itemCount = itemCount
-    self.body = body
+    self.jobType = jobType
+    jobAddress = address
     finished.store(0, ordering: .relaxed)
     let job = (claim.load(ordering: .relaxed) >> 32) &+ 1
     claim.store(job << 32 | UInt64(itemCount), ordering: .sequentiallyConsistent)
     if parkedCount.load(ordering: .sequentiallyConsistent) > 0 { condition.wakeAll() }
 
     while let item = claimItem() {
-      body.pointee(item, 0)
+      jobType.run(at: address, item: item, worker: 0)
       finished.add(1, ordering: .relaxed)
     }
     waitUntilFinished(itemCount)
@@ -96,7 +112,7 @@ final class WorkerPoolState: @unchecked Sendable {
       while let item = claimItem() {
         // Safe to read: this job cannot end before the claimed item is finished.
         let itemCount = itemCount
-        body?.pointee(item, worker)
+        if let jobType, let jobAddress { jobType.run(at: jobAddress, item: item, worker: worker) }
         let count = finished.add(1, ordering: .sequentiallyConsistent).newValue
         if count == itemCount && callerSleeps.load(ordering: .sequentiallyConsistent) { done.wakeAll() }
       }
