@@ -28,8 +28,8 @@ extension LanguageModel {
   /// The tokenizer that belongs to a checkpoint.
   public static func loadTokenizer(_ source: ModelSource) throws -> Tokenizer {
     switch source {
-    case .folder(let folder): return try Tokenizer.load(folder: folder.path)
-    case .gguf(let gguf): throw ModelError.unsupported("the vocabulary of a GGUF file", file: gguf.path)
+    case .folder(let folder): try Tokenizer.load(folder: folder)
+    case .gguf(let gguf): try Tokenizer.load(gguf: gguf)
     }
   }
 

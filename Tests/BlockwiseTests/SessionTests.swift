@@ -1,0 +1,171 @@
+import Blockwise
+import BlockwiseDecoding
+import BlockwiseFiles
+import BlockwiseModels
+import BlockwiseTestSupport
+import BlockwiseText
+import Foundation
+import Testing
+
+/// Sessions on the small fixtures of the repository: streams, stops, reuse of the cache, cancellation.
+@Suite struct SessionTests {
+  static let path = SharedData.packageFolder + "/Tests/Fixtures/models/llama"
+
+  static func model(context: Int? = nil) async throws -> LanguageModel {
+    try await LanguageModel.load(
+      path, options: ModelLoadOptions(compute: .f32, contextLength: context, threadCount: 2))
+  }
+
+  static func options(_ count: Int?) -> GenerationOptions {
+    GenerationOptions(maximumTokenCount: count, ignoresEndOfText: true, showsSpecialTokens: true)
+  }
+
+  @Test func `streamed text is the text of the tokens, and the last event carries all of it`() async throws {
+    let model = try await Self.model()
+    let session = try model.session()
+    var text = ""
+    var tokens: [TokenID] = []
+    var generation: Generation?
+    var prefills: [Int] = []
+    for try await event in session.generate("Once upon a time", options: Self.options(40)) {
+      switch event {
+      case .prefill(let done, let total):
+        prefills.append(done)
+        #expect(done <= total)
+      case .text(let piece, let new):
+        text += piece
+        tokens += new.map(\.token)
+      case .finished(let finished): generation = finished
+      }
+    }
+    let finished = try #require(generation)
+    #expect(tokens.count == 40)
+    #expect(text == finished.text)
+    #expect(tokens == finished.tokens.map(\.token))
+    #expect(text == model.tokenizer.decode(tokens))
+    #expect(!prefills.isEmpty)
+    #expect(finished.finishReason == .length)
+    #expect(finished.decision.method == "ar")
+    #expect(!finished.decision.isLossy)
+    #expect(finished.statistics.forwardCount == 39)
+  }
+
+  @Test func `the next turn evaluates only what is new, and gives what a fresh session gives`() async throws {
+    let model = try await Self.model()
+    let session = try model.session()
+    let first = try await session.complete("Once upon a time", options: Self.options(12))
+    let prompt = model.tokenizer.encode("Once upon a time") + first.tokens.map(\.token) + [5, 6, 7]
+    let again = try await session.complete(tokens: prompt, options: Self.options(12))
+    // The last token of the first answer was never evaluated.
+    #expect(again.statistics.cachedTokenCount == prompt.count - 4)
+    let fresh = try await model.session().complete(tokens: prompt, options: Self.options(12))
+    #expect(fresh.statistics.cachedTokenCount == 0)
+    #expect(again.tokens.map(\.token) == fresh.tokens.map(\.token))
+    // Another prompt keeps the common front only.
+    let other = Array(prompt.prefix(4)) + [9, 9]
+    let third = try await session.complete(tokens: other, options: Self.options(3))
+    #expect(third.statistics.cachedTokenCount == 4)
+  }
+
+  @Test func `a stop string ends the text before it, across the borders of tokens`() async throws {
+    let model = try await Self.model()
+    let whole = try await model.session().complete("Once upon a time", options: Self.options(40))
+    let characters = Array(whole.text)
+    try #require(characters.count > 12)
+    for start in [3, 6, 9] {
+      let stop = String(characters[start..<start + 3])
+      var options = Self.options(40)
+      options.stopStrings = ["never in this text", stop]
+      let generation = try await model.session().complete("Once upon a time", options: options)
+      let expected = String(whole.text[..<(try #require(whole.text.range(of: stop))).lowerBound])
+      #expect(generation.text == expected, "stop \(stop.debugDescription)")
+      #expect(generation.finishReason == .stop)
+    }
+  }
+
+  @Test func `leaving the loop ends the generation, and the session can be used at once`() async throws {
+    let model = try await Self.model()
+    let session = try model.session()
+    var seen = 0
+    for try await event in session.generate("Once", options: Self.options(nil)) {
+      if case .text = event { seen += 1 }
+      if seen == 3 { break }
+    }
+    let next = try await session.complete("Once upon a time", options: Self.options(5))
+    let fresh = try await model.session().complete("Once upon a time", options: Self.options(5))
+    #expect(next.tokens.map(\.token) == fresh.tokens.map(\.token))
+  }
+
+  @Test func `stopping ends a generation with the text so far and its statistics`() async throws {
+    let session = try await Self.model().session()
+    var seen = 0
+    var generation: Generation?
+    for try await event in session.generate("Once", options: Self.options(nil)) {
+      if case .text = event {
+        seen += 1
+        if seen == 3 { session.stop() }
+      }
+      if case .finished(let finished) = event { generation = finished }
+    }
+    let finished = try #require(generation)
+    #expect(finished.finishReason == .cancelled)
+    #expect(finished.tokens.count >= 3)
+    #expect(finished.statistics.committedCount == finished.tokens.count)
+  }
+
+  @Test func `a cancelled task gets the text so far`() async throws {
+    let session = try await Self.model().session()
+    let task = Task { try await session.complete("Once", options: Self.options(nil)) }
+    task.cancel()
+    let generation = try await task.value
+    #expect(generation.finishReason == .cancelled || generation.finishReason == .length)
+  }
+
+  @Test func `a second generation of a busy session is refused`() async throws {
+    let session = try await Self.model().session()
+    let stream = session.generate("Once", options: Self.options(200))
+    await #expect(throws: SessionError.busy) {
+      _ = try await session.complete("Twice", options: Self.options(1))
+    }
+    for try await _ in stream {}
+    _ = try await session.complete("Twice", options: Self.options(1))
+  }
+
+  @Test func `seeds decide sampled texts, whatever ran before in the session`() async throws {
+    let model = try await Self.model()
+    var options = Self.options(20)
+    options.sampling = SamplingOptions(temperature: 0.9, topP: 0.95, seed: 11)
+    let session = try model.session()
+    let first = try await session.complete("Once", options: options)
+    _ = try await session.complete("Something else", options: Self.options(7))
+    let second = try await session.complete("Once", options: options)
+    #expect(first.tokens.map(\.token) == second.tokens.map(\.token))
+    options.sampling.seed = 12
+    let third = try await session.complete("Once", options: options)
+    #expect(first.tokens.map(\.token) != third.tokens.map(\.token))
+  }
+
+  @Test func `a prompt beyond the context is refused with the counts`() async throws {
+    let session = try await Self.model(context: 16).session()
+    let prompt = Array(repeating: TokenID(5), count: 16)
+    await #expect(throws: DecodingError.promptTooLong(tokenCount: 16, contextLength: 16)) {
+      _ = try await session.complete(tokens: prompt)
+    }
+  }
+
+  @Test func `models that fill masks are refused by the plain decoder, with the reason`() async throws {
+    let model = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/llada")
+    await #expect(throws: DecodingError.self) { _ = try await model.session().complete("Once") }
+  }
+
+  @Test func `a context that memory cannot hold is refused before it is allocated`() async throws {
+    await #expect(throws: ModelError.self) {
+      _ = try await LanguageModel.load(
+        Self.path, options: ModelLoadOptions(compute: .f32, contextLength: 256, memoryLimit: 200_000))
+    }
+  }
+
+  @Test func `a name that is neither path nor shipped model is refused with the names there are`() async throws {
+    await #expect(throws: ModelLocatorError.self) { _ = try await LanguageModel.load("no-such-model") }
+  }
+}
