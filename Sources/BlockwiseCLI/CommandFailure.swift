@@ -1,0 +1,53 @@
+import ArgumentParser
+import Blockwise
+import Foundation
+
+/// The only place where errors become words and exit codes.
+///
+/// | code | meaning |
+/// |---|---|
+/// | 0 | success; also when the reader of standard output went away |
+/// | 1 | the operation failed: a file, a model, memory |
+/// | 64 | usage: unknown or unsupported options, values out of range |
+/// | 130 | Ctrl-C before anything useful was done |
+enum CommandFailure {
+  static let failed: Int32 = 1
+  static let usage: Int32 = 64
+  static let interrupted: Int32 = 130
+
+  /// Ends the program as the error asks for.
+  static func exit(_ error: any Error) -> Never {
+    switch error {
+    case let error as UsageError: end(usage, error.description)
+    case let error as SamplingError:
+      if case .option = error { end(usage, error.description) }
+      end(failed, error.description)
+    case let error as DecodingError:
+      if case .option = error { end(usage, error.description) }
+      end(failed, error.description)
+    case StreamError.readerGone: Foundation.exit(0)
+    case is CommandInterrupted: Foundation.exit(interrupted)
+    default:
+      if BlockwiseCommand.exitCode(for: error) != .failure || error is ExitCode {
+        // Parse errors, requests for help and completion scripts: the parser knows its own.
+        BlockwiseCommand.exit(withError: error)
+      }
+      end(failed, "\(error)")
+    }
+  }
+
+  private static func end(_ code: Int32, _ message: String) -> Never {
+    StandardStream.error.note("Error: \(message)")
+    if code == usage { StandardStream.error.note("See 'blockwise --help'.") }
+    Foundation.exit(code)
+  }
+}
+
+/// A request that cannot be meant so.
+struct UsageError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// The user stopped the command before it had a result.
+struct CommandInterrupted: Error {}

@@ -1,0 +1,7 @@
+import ArgumentParser
+
+/// `blockwise bench`
+struct BenchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Measure speed.", subcommands: [BenchForwardCommand.self])
+}

@@ -1,0 +1,174 @@
+import ArgumentParser
+import Blockwise
+import BlockwiseKernels
+import Foundation
+
+/// `blockwise generate`
+struct GenerateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate",
+    abstract: "Continue a text.",
+    discussion: """
+      The prompt is the argument, the contents of --file, the ids of --prompt-tokens, or standard input (a final line \
+      end of a file or of standard input does not belong to the prompt). The continuation is streamed to standard \
+      output. Ctrl-C ends it with the text so far; a second Ctrl-C quits at once.
+
+      Examples:
+        blockwise generate "Once upon a time"
+        blockwise generate --temperature 0.8 --top-p 0.95 --seed 1 --max-tokens 200 "The old man"
+        blockwise generate --model ~/models/Qwen2.5-0.5B --stats --stop "\\n\\n" --file prompt.txt
+        blockwise generate --prompt-tokens 1,403,407 --json
+      """)
+
+  @Argument(help: "The text to continue. (default: standard input)")
+  var prompt: String?
+
+  @OptionGroup(title: "Prompt and length") var request: Request
+  @OptionGroup(title: "Sampling") var sampling: SamplingArguments
+  @OptionGroup(title: "Model") var name: ModelName
+  @OptionGroup(title: "Model") var computing: ComputeArguments
+
+  @Option(name: .long, help: "Arithmetic: int8 activations for quantised weights, or f32 everywhere.")
+  var compute = ModelLoadOptions.Compute.auto
+
+  @Option(name: .long, help: "How keys and values are kept. (default: f32 with --compute f32, else f16)")
+  var cacheType: CacheFormat?
+
+  @OptionGroup(title: "Method") var method: FutureArguments
+  @OptionGroup var output: OutputArguments
+
+  @Flag(name: .long, help: "Report method, speed and memory on standard error.")
+  var stats = false
+
+  /// What to continue and how far.
+  struct Request: ParsableArguments {
+    @Option(
+      name: [.short, .long], help: "Read the prompt from a file; - is standard input.", completion: .file())
+    var file: String?
+
+    @Option(
+      name: .long,
+      help: ArgumentHelp("Token ids instead of text; nothing is added to them.", valueName: "1,2,3"),
+      transform: TokenList.parse)
+    var promptTokens: [TokenID]?
+
+    @Option(
+      name: [.customShort("n"), .long], parsing: .unconditional,
+      help: "At most this many new tokens; -1 goes on to the end of the context.")
+    var maxTokens = 256
+
+    @Option(
+      name: .long,
+      help: ArgumentHelp(
+        "End before this text; \\n, \\t and \\\\ are understood. Can be repeated.", valueName: "text"))
+    var stop: [String] = []
+
+    @Option(name: .long, parsing: .unconditionalSingleValue, help: "End at this token. Can be repeated.")
+    var stopToken: [Int32] = []
+
+    @Flag(name: .long, help: "Go on after the model's end of text.")
+    var ignoreEos = false
+
+    @Flag(name: .long, help: "Show special tokens in the text.")
+    var special = false
+
+    func validate() throws {
+      if maxTokens < -1 { throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more") }
+      if stop.contains(where: \.isEmpty) { throw ValidationError("--stop is empty") }
+      if let token = stopToken.first(where: { $0 < 0 }) {
+        throw ValidationError("--stop-token is \(token), expected a token id")
+      }
+    }
+  }
+
+  func validate() throws {
+    let sources = [prompt != nil, request.file != nil, request.promptTokens != nil].filter { $0 }.count
+    if sources > 1 { throw ValidationError("give the prompt once: as argument, --file or --prompt-tokens") }
+    if sources == 0, isatty(STDIN_FILENO) == 1 {
+      throw ValidationError("there is no prompt: give it as argument, with --file, or on standard input")
+    }
+    if let count = sampling.logprobs, count >= 0, !output.json {
+      throw ValidationError("--logprobs needs --json")
+    }
+  }
+
+  func run() async throws {
+    let text = try promptText()
+    let model = try await LanguageModel.load(
+      name, options: try computing.options(compute: compute, cacheType: cacheType))
+    let tokens = try request.promptTokens ?? model.tokenizer.encode(utf8: text)
+    let seed = sampling.seed ?? (sampling.temperature > 0 ? UInt64.random(in: 0...UInt64(UInt32.max)) : 0)
+    let generation = try await stream(model, tokens: tokens, seed: seed)
+    if output.json {
+      let report = GenerationReport(
+        generation: generation, tokenizer: model.tokenizer, seed: seed,
+        showsLogProbabilities: sampling.logprobs != nil)
+      try StandardStream.output.write(json: report.json)
+    } else if !generation.text.hasSuffix("\n") {
+      try StandardStream.output.write("\n")
+    }
+    if stats {
+      StandardStream.error.note(GenerationReport.summary(generation, model: model, seed: seed))
+    }
+  }
+
+  /// The bytes of the prompt; empty when it is given as tokens.
+  private func promptText() throws -> [UInt8] {
+    if let prompt { return Array(prompt.utf8) }
+    if request.promptTokens != nil { return [] }
+    let source = request.file ?? "-"
+    var bytes = try TextInput.file(source)
+    _ = try TextInput.text(bytes, from: source == "-" ? "standard input" : source)
+    if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+    return bytes
+  }
+
+  private func stream(_ model: LanguageModel, tokens: [TokenID], seed: UInt64) async throws -> Generation {
+    let session = try model.session()
+    let interrupt = Interrupt { session.stop() }
+    let progress = ProgressLine("Reading the prompt")
+    defer { progress.end() }
+    var result: Generation?
+    for try await event in session.generate(tokens: tokens, options: options(seed: seed)) {
+      switch event {
+      case .prefill(let done, let total): progress.update("Reading the prompt \(done)/\(total)")
+      case .text(let piece, _):
+        progress.end()
+        if !output.json { try StandardStream.output.write(piece) }
+      case .finished(let generation): result = generation
+      }
+    }
+    guard let result else { throw CommandInterrupted() }
+    if interrupt.isInterrupted, result.tokens.isEmpty, !output.json { throw CommandInterrupted() }
+    return result
+  }
+
+  private func options(seed: UInt64) -> GenerationOptions {
+    GenerationOptions(
+      method: method.decode == .ar ? .autoregressive : .auto,
+      maximumTokenCount: request.maxTokens < 0 ? nil : request.maxTokens,
+      sampling: sampling.options(seed: seed),
+      stopStrings: request.stop.map(Self.unescaped),
+      stopTokens: Set(request.stopToken.map { TokenID($0) }), ignoresEndOfText: request.ignoreEos,
+      showsSpecialTokens: request.special)
+  }
+
+  /// Shells make it hard to write a line end, so it can be written as in a string of a program.
+  static func unescaped(_ text: String) -> String {
+    var result = ""
+    var rest = text.makeIterator()
+    while let character = rest.next() {
+      guard character == "\\" else {
+        result.append(character)
+        continue
+      }
+      switch rest.next() {
+      case "n": result.append("\n")
+      case "t": result.append("\t")
+      case "\\", nil: result.append("\\")
+      case let other?: result.append(contentsOf: ["\\", other])
+      }
+    }
+    return result
+  }
+}

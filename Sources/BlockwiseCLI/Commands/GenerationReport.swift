@@ -1,0 +1,91 @@
+import Blockwise
+import BlockwiseKernels
+import BlockwiseModels
+import Foundation
+
+/// A finished generation as JSON and as a few lines.
+struct GenerationReport {
+  var generation: Generation
+  var tokenizer: Tokenizer
+  var seed: UInt64
+  var showsLogProbabilities: Bool
+
+  /// The contract of `generate --json`. `tokens` are the ids of the new tokens, `prompt_tokens` is the number of tokens
+  /// of the prompt.
+  var json: JSONValue {
+    let statistics = generation.statistics
+    var object: JSONValue = [
+      "text": .string(generation.text),
+      "tokens": .tokens(generation.tokens.map(\.token)),
+      "prompt_tokens": .integer(Int64(statistics.promptTokenCount)),
+      "finish_reason": .string(generation.finishReason.rawValue),
+      "seed": seed <= UInt64(Int64.max) ? .integer(Int64(seed)) : .string("\(seed)"),
+      "decode": [
+        "method": .string(generation.decision.method),
+        "recipe": .string(generation.decision.recipe),
+        "lossy": .bool(generation.decision.isLossy),
+      ],
+      "stats": [
+        "forwards": .integer(Int64(statistics.forwardCount)),
+        "rows": .integer(Int64(statistics.rowCount)),
+        "committed": .integer(Int64(statistics.committedCount)),
+        "tokens_per_forward": .number(statistics.tokensPerForward),
+        "prefill_seconds": .number(statistics.prefillSeconds),
+        "decode_seconds": .number(statistics.decodeSeconds),
+        "tokens_per_second": .number(statistics.tokensPerSecond),
+        "peak_memory_bytes": .integer(Int64(Self.peakMemoryByteCount)),
+      ],
+    ]
+    if showsLogProbabilities, case .object(var members) = object {
+      members["logprobs"] = .array(generation.tokens.map { logProbabilities(of: $0) })
+      object = .object(members)
+    }
+    return object
+  }
+
+  private func logProbabilities(of token: SampledToken) -> JSONValue {
+    func entry(_ token: TokenID, _ logProbability: Float) -> [(String, JSONValue)] {
+      [
+        ("token", .integer(Int64(token.rawValue))),
+        ("text", .string(String(decoding: tokenizer.bytes(of: token), as: UTF8.self))),
+        ("logprob", .number(Double(logProbability))),
+      ]
+    }
+    func object(_ members: [(String, JSONValue)]) -> JSONValue {
+      var object = JSONObject()
+      for (key, value) in members { object[key] = value }
+      return .object(object)
+    }
+    let top = token.topLogProbabilities.map { object(entry($0.token, $0.logProbability)) }
+    return object(entry(token.token, token.logProbability) + [("top", .array(top))])
+  }
+
+  /// What `--stats` prints.
+  static func summary(_ generation: Generation, model: LanguageModel, seed: UInt64) -> String {
+    let statistics = generation.statistics
+    let decision = generation.decision
+    let prefilled = statistics.promptTokenCount - statistics.cachedTokenCount
+    let prefillRate = statistics.prefillSeconds > 0 ? Double(prefilled) / statistics.prefillSeconds : 0
+    var lines = [
+      "method    \(decision.method)\(decision.recipe.isEmpty ? "" : " \(decision.recipe)")"
+        + "\(decision.isLossy ? ", lossy" : ", exact"): \(decision.reason)",
+      "kernels   \(model.summary.kernelVariant.name), \(model.summary.threadCount) threads, "
+        + "\(model.summary.computesInt8 ? "int8" : "f32") products, \(model.summary.cacheFormat.name) cache",
+      "prompt    \(statistics.promptTokenCount) tokens in \(fixed(statistics.prefillSeconds, 3)) s "
+        + "(\(fixed(prefillRate, 1)) tokens/s)",
+      "decode    \(statistics.committedCount) tokens in \(fixed(statistics.decodeSeconds, 3)) s "
+        + "(\(fixed(statistics.tokensPerSecond, 1)) tokens/s), \(statistics.forwardCount) forwards of "
+        + "\(statistics.rowCount) rows, \(fixed(statistics.tokensPerForward, 2)) tokens per forward",
+      "finish    \(generation.finishReason.rawValue)",
+      "memory    \(Self.peakMemoryByteCount >> 20) MiB at most",
+    ]
+    if seed != 0 { lines.append("seed      \(seed)") }
+    return lines.joined(separator: "\n")
+  }
+
+  /// The most memory the process has held, mapped files included; 0 where the system does not tell.
+  static var peakMemoryByteCount: Int { SystemMemory.peakResidentByteCount ?? 0 }
+}
+
+/// A number with a fixed count of decimals.
+func fixed(_ value: Double, _ decimals: Int) -> String { String(format: "%.\(decimals)f", value) }

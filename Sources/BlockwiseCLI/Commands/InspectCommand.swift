@@ -1,0 +1,39 @@
+import ArgumentParser
+import Blockwise
+
+/// `blockwise inspect`
+struct InspectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show what a model is: architecture, traits, tensors, tokenizer, and how it can be decoded.",
+    discussion: """
+      Reads headers and configuration only, so that it is quick for models of any size. What this version cannot run \
+      is shown with the reason.
+
+      Examples:
+        blockwise inspect
+        blockwise inspect ~/models/Qwen3-0.6B --tensors
+        blockwise inspect model.gguf --json
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "A Hugging Face folder, a GGUF file, or the name of a shipped model.", valueName: "name|path"),
+    completion: .file())
+  var model = ModelLocator.defaultName
+
+  @Flag(name: .long, help: "List every tensor. (The JSON always has them.)")
+  var tensors = false
+
+  @OptionGroup var output: OutputArguments
+
+  func run() async throws {
+    let source = try ModelSource(path: ModelName.locator.path(for: model))
+    let report = try InspectReport(source)
+    if output.json {
+      try StandardStream.output.write(json: report.json)
+    } else {
+      try StandardStream.output.write(report.text(listsTensors: tensors))
+    }
+  }
+}

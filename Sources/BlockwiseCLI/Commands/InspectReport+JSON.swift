@@ -1,0 +1,90 @@
+import Blockwise
+import BlockwiseKernels
+
+extension InspectReport {
+  /// The report for programs.
+  var json: JSONValue {
+    var object = JSONObject()
+    object["path"] = .string(path)
+    object["container"] = .string(container)
+    object["architecture"] = .string(architecture)
+    object["supported"] = .bool(problem == nil)
+    object["problem"] = problem.map { .string($0) } ?? .null
+    if case .success(let model) = model {
+      object["traits"] = Self.json(model.traits)
+      object["configuration"] = Self.json(model.configuration)
+    }
+    object["parameters"] = .integer(Int64(elementCount))
+    object["weight_bytes"] = .integer(Int64(byteCount))
+    object["cache_bytes_per_token"] = cacheByteCount.map { .integer(Int64($0)) } ?? .null
+    object["formats"] = .array(
+      formats.map { format in
+        [
+          "name": .string(format.name), "tensors": .integer(Int64(format.tensorCount)),
+          "elements": .integer(Int64(format.elementCount)), "bytes": .integer(Int64(format.byteCount)),
+          "supported": .bool(format.isSupported),
+        ]
+      })
+    object["tokenizer"] = tokenizerJSON
+    object["chat_template"] = .bool(hasChatTemplate)
+    object["methods"] = .array(methods.map { .string($0) })
+    object["kernels"] = .string(KernelVariant.best.name)
+    object["tensors"] = .array(
+      tensors.map { tensor in
+        [
+          "name": .string(tensor.name), "type": .string(tensor.type.name),
+          "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
+          "bytes": .integer(Int64(tensor.byteCount)),
+        ]
+      })
+    return .object(object)
+  }
+
+  private var tokenizerJSON: JSONValue {
+    switch tokenizer {
+    case .failure(let error): return ["problem": .string("\(error)")]
+    case .success(let facts):
+      var special = JSONObject()
+      for (name, token) in facts.special { special[name] = .integer(Int64(token.rawValue)) }
+      return [
+        "kind": .string(facts.kind), "vocabulary": .integer(Int64(facts.vocabularyCount)),
+        "special": .object(special), "warnings": .array(facts.warnings.map { .string($0) }),
+      ]
+    }
+  }
+
+  private static func json(_ traits: ModelTraits) -> JSONValue {
+    let mask =
+      switch traits.contextMask {
+      case .causal: "causal"
+      case .bidirectional: "bidirectional"
+      case .blockCausal: "block-causal"
+      case .contextCausal: "context-causal"
+      }
+    return [
+      "family": .string(traits.family),
+      "vocabulary": .integer(Int64(traits.vocabularyCount)),
+      "context": .integer(Int64(traits.contextLength)),
+      "hidden": .integer(Int64(traits.hiddenSize)),
+      "layers": .integer(Int64(traits.layerCount)),
+      "mask_token": traits.maskToken.map { .integer(Int64($0.rawValue)) } ?? .null,
+      "logit_alignment": .string(traits.logitAlignment.rawValue),
+      "context_mask": .string(mask),
+      "block_size": traits.blockSize.map { .integer(Int64($0)) } ?? .null,
+      "autoregressive": .bool(traits.isAutoregressive),
+    ]
+  }
+
+  private static func json(_ configuration: DecoderConfiguration) -> JSONValue {
+    [
+      "heads": .integer(Int64(configuration.headCount)),
+      "key_value_heads": .integer(Int64(configuration.keyValueHeadCount)),
+      "head_dimension": .integer(Int64(configuration.headDimension)),
+      "feed_forward": .integer(Int64(configuration.feedForwardSize)),
+      "norm_epsilon": .number(Double(configuration.normEpsilon)),
+      "tied_embeddings": .bool(configuration.tiesEmbeddings),
+      "windows": .array(configuration.windows.map { $0.map { .integer(Int64($0)) } ?? .null }),
+      "experts": configuration.mixture.map { .integer(Int64($0.expertCount)) } ?? .null,
+    ]
+  }
+}

@@ -1,0 +1,100 @@
+import Blockwise
+import BlockwiseKernels
+
+extension InspectReport {
+  /// The report for people.
+  func text(listsTensors: Bool) -> String {
+    var lines: [String] = []
+    func add(_ label: String, _ value: String) {
+      lines.append(label + String(repeating: " ", count: max(1, 15 - label.count)) + value)
+    }
+    add("model", path)
+    add("container", container)
+    add("architecture", architecture)
+    if case .success(let model) = model { describe(model.configuration, model.traits, add) }
+    add("parameters", Self.grouped(elementCount))
+    add("weights", Self.size(byteCount) + " in \(tensors.count) tensors")
+    for format in formats {
+      add(
+        "  " + format.name,
+        "\(format.tensorCount) tensors, \(Self.grouped(format.elementCount)) elements, \(Self.size(format.byteCount))"
+          + (format.isSupported ? "" : ", not supported by this version"))
+    }
+    if let cacheByteCount { add("cache", "\(Self.size(cacheByteCount)) per token in f16") }
+    switch tokenizer {
+    case .success(let facts):
+      add("tokenizer", "\(facts.kind), \(Self.grouped(facts.vocabularyCount)) tokens")
+      add("special", facts.special.map { "\($0.name) \($0.token)" }.joined(separator: ", "))
+      for warning in facts.warnings { add("  note", warning) }
+    case .failure(let error): add("tokenizer", "not usable: \(error)")
+    }
+    add("chat template", hasChatTemplate ? "yes" : "no")
+    add(
+      "kernels",
+      "\(KernelVariant.best.name) (\(KernelVariant.available.map(\.name).joined(separator: ", ")) run here)")
+    if let problem {
+      add("decoding", "not possible: \(problem)")
+    } else if methods.isEmpty {
+      add(
+        "decoding", "`logits`; the diffusion decoders that `generate` would need are not part of this version"
+      )
+    } else {
+      add("decoding", methods.joined(separator: ", "))
+    }
+    if listsTensors {
+      lines.append("")
+      let width = tensors.reduce(0) { max($0, $1.name.count) }
+      for tensor in tensors {
+        let padding = String(repeating: " ", count: width - tensor.name.count + 2)
+        lines.append(
+          "\(tensor.name)\(padding)\(tensor.type.name) \(tensor.shape) \(Self.size(tensor.byteCount))")
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func describe(
+    _ configuration: DecoderConfiguration, _ traits: ModelTraits, _ add: (String, String) -> Void
+  ) {
+    add("family", traits.family)
+    add(
+      "shape",
+      "\(configuration.layerCount) layers, hidden \(configuration.hiddenSize), "
+        + "\(configuration.headCount) heads (\(configuration.keyValueHeadCount) for keys and values) of "
+        + "\(configuration.headDimension), feed-forward \(configuration.feedForwardSize)")
+    add("vocabulary", Self.grouped(traits.vocabularyCount) + " rows")
+    add("context", Self.grouped(traits.contextLength) + " tokens")
+    add("sees", Self.words(traits.contextMask))
+    add("logits", traits.logitAlignment == .same ? "row i predicts token i" : "row i predicts token i + 1")
+    if let token = traits.maskToken { add("mask token", "\(token)") }
+  }
+
+  private static func words(_ mask: ModelTraits.ContextMask) -> String {
+    switch mask {
+    case .causal: "earlier tokens (causal)"
+    case .bidirectional: "all tokens (bidirectional)"
+    case .blockCausal(let size): "its block of \(size) and earlier blocks (block-causal)"
+    case .contextCausal(let size): "a causal context and its open block of \(size) (context-causal)"
+    }
+  }
+
+  /// A number with its thousands apart.
+  static func grouped(_ number: Int) -> String {
+    var result = ""
+    for (index, digit) in String(number).reversed().enumerated() {
+      if index > 0, index % 3 == 0 { result.append(" ") }
+      result.append(digit)
+    }
+    return String(result.reversed())
+  }
+
+  /// Bytes in a unit that fits.
+  static func size(_ byteCount: Int) -> String {
+    switch byteCount {
+    case ..<10_240: "\(byteCount) B"
+    case ..<10_485_760: "\(fixed(Double(byteCount) / 1024, 1)) KiB"
+    case ..<10_737_418_240: "\(fixed(Double(byteCount) / 1_048_576, 1)) MiB"
+    default: "\(fixed(Double(byteCount) / 1_073_741_824, 1)) GiB"
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import Blockwise
+import BlockwiseKernels
+import Foundation
+
+/// What can be said of a checkpoint without reading its weights.
+struct InspectReport {
+  /// Tensors that are stored alike.
+  struct Format {
+    var name: String
+    var tensorCount = 0
+    var elementCount = 0
+    var byteCount = 0
+    /// Whether the kernels compute with it.
+    var isSupported: Bool
+  }
+
+  struct TokenizerFacts {
+    var kind: String
+    var vocabularyCount: Int
+    var special: [(name: String, token: TokenID)]
+    var warnings: [String]
+  }
+
+  let path: String
+  let container: String
+  let architecture: String
+  let tensors: [TensorView]
+  let hasChatTemplate: Bool
+  let model: Result<(configuration: DecoderConfiguration, traits: ModelTraits), any Error>
+  let tokenizer: Result<TokenizerFacts, any Error>
+
+  init(_ source: ModelSource) throws {
+    path = source.path
+    tensors = try source.weights.names.map { try source.weights.tensor(named: $0) }
+    model = Result { try DecoderModel.inspect(source) }
+    tokenizer = Result { try Self.facts(of: source) }
+    switch source {
+    case .folder(let folder):
+      container = "Hugging Face folder"
+      architecture =
+        folder.configuration["architectures"]?[0]?.stringValue
+        ?? folder.configuration["model_type"]?.stringValue ?? "unknown"
+      hasChatTemplate =
+        folder.tokenizerConfiguration?["chat_template"].map { !$0.isNull } ?? false
+        || FileManager.default.fileExists(atPath: folder.path + "/chat_template.jinja")
+    case .gguf(let file):
+      container = "GGUF version \(file.version)"
+      architecture = file["general.architecture"]?.stringValue ?? "unknown"
+      hasChatTemplate = file["tokenizer.chat_template"] != nil
+    }
+  }
+
+  private static func facts(of source: ModelSource) throws -> TokenizerFacts {
+    let tokenizer = try LanguageModel.loadTokenizer(source)
+    let kind: String
+    switch source {
+    case .folder(let folder): kind = try kindOfTokenizer(folder.path + "/tokenizer.json")
+    case .gguf(let file):
+      let model = file["tokenizer.ggml.model"]?.stringValue ?? "unknown"
+      kind = file["tokenizer.ggml.pre"]?.stringValue.map { "\(model), \($0)" } ?? model
+    }
+    let special: [(String, TokenID?)] = [
+      ("bos", tokenizer.bosToken), ("eos", tokenizer.eosToken), ("mask", tokenizer.maskToken),
+      ("pad", tokenizer.padToken), ("unknown", tokenizer.unknownToken),
+    ]
+    return TokenizerFacts(
+      kind: kind, vocabularyCount: tokenizer.vocabularyCount,
+      special: special.compactMap { name, token in token.map { (name, $0) } }, warnings: tokenizer.warnings)
+  }
+
+  /// `model.type` of a tokenizer.json, without building its vocabulary again.
+  private static func kindOfTokenizer(_ path: String) throws -> String {
+    let bytes = try TextInput.file(path)
+    return try bytes.withUnsafeBytes { bytes in
+      var reader = JSONReader(bytes)
+      try reader.beginObject()
+      while let key = try reader.nextKey() {
+        guard reader.string(key) == "model" else {
+          try reader.skipValue()
+          continue
+        }
+        try reader.beginObject()
+        while let key = try reader.nextKey() {
+          if reader.string(key) == "type" { return reader.string(try reader.readString()) }
+          try reader.skipValue()
+        }
+      }
+      return "unknown"
+    }
+  }
+
+  // MARK: Derived
+
+  var elementCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+  var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+
+  /// Formats, the largest share first.
+  var formats: [Format] {
+    var formats: [String: Format] = [:]
+    for tensor in tensors {
+      let name = tensor.type.name
+      var format = formats[name] ?? Format(name: name, isSupported: tensor.type.weightFormat != nil)
+      format.tensorCount += 1
+      format.elementCount += tensor.elementCount
+      format.byteCount += tensor.byteCount
+      formats[name] = format
+    }
+    return formats.values.sorted { ($1.byteCount, $0.name) < ($0.byteCount, $1.name) }
+  }
+
+  /// What stands in the way of computing with the model; nil when nothing does.
+  var problem: String? {
+    if case .failure(let error) = model { return "\(error)" }
+    if let format = formats.first(where: { !$0.isSupported }) {
+      return "tensors are stored as \(format.name), which this version cannot compute with"
+    }
+    return nil
+  }
+
+  /// Decoding methods of this version that apply.
+  var methods: [String] {
+    guard problem == nil, case .success(let model) = model else { return [] }
+    return model.traits.isAutoregressive ? ["ar"] : []
+  }
+
+  /// Bytes of keys and values for one token of context, in the default cache.
+  var cacheByteCount: Int? {
+    guard case .success(let model) = model else { return nil }
+    let layout = CacheLayout(
+      layerCount: model.configuration.layerCount, headCount: model.configuration.keyValueHeadCount,
+      headDimension: model.configuration.headDimension, format: .f16)
+    return layout.pageByteCount / CacheLayout.pageSlotCount
+  }
+}
