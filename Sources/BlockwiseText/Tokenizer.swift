@@ -16,6 +16,7 @@ public final class Tokenizer: Sendable {
   private let rawMatcher: AddedTokenMatcher
   private let normalizedMatcher: AddedTokenMatcher
   private let addedTokens: [Int32: AddedToken]
+  private let addedByContent: [[UInt8]: Int32]
 
   /// The highest token index + 1. A model may have more rows than that, as padding.
   public let vocabularyCount: Int
@@ -28,35 +29,50 @@ public final class Tokenizer: Sendable {
     var raw = AddedTokenMatcher()
     var normalized = AddedTokenMatcher()
     var addedTokens: [Int32: AddedToken] = [:]
+    var addedByContent: [[UInt8]: Int32] = [:]
+    var contents: [Int32: [UInt8]] = [:]
     var limit = parts.vocabulary.identifierLimit
-    for token in parts.addedTokens {
-      let inVocabulary = parts.vocabulary.find(token.content)
-      if inVocabulary != token.identifier
-        && (inVocabulary >= 0 || parts.vocabulary.contains(Int(token.identifier)))
-      {
+    var parts = parts
+    for index in parts.addedTokens.indices {
+      let inVocabulary = parts.vocabulary.find(parts.addedTokens[index].content)
+      if inVocabulary >= 0, inVocabulary != parts.addedTokens[index].identifier {
+        // As in the reference, the vocabulary decides.
+        parts.warnings.append(
+          "'\(parts.addedTokens[index].content)' is token \(inVocabulary) in the vocabulary and "
+            + "\(parts.addedTokens[index].identifier) among the added tokens; the vocabulary decides")
+        parts.addedTokens[index].identifier = inVocabulary
+      }
+      let token = parts.addedTokens[index]
+      if inVocabulary < 0, parts.vocabulary.contains(Int(token.identifier)) {
         throw TokenizerError.duplicateIdentifier(
           Int(token.identifier), first: parts.vocabulary.string(Int(token.identifier)), second: token.content)
       }
-      if let other = addedTokens[token.identifier] {
-        guard other.content.utf8.elementsEqual(token.content.utf8) else {
+      let content = Array(token.content.utf8)
+      if let other = contents[token.identifier] {
+        guard other == content else {
           throw TokenizerError.duplicateIdentifier(
-            Int(token.identifier), first: other.content, second: token.content)
+            Int(token.identifier), first: String(decoding: other, as: UTF8.self), second: token.content)
         }
         continue
       }
+      contents[token.identifier] = content
+      if addedByContent[content] == nil { addedByContent[content] = token.identifier }
       addedTokens[token.identifier] = token
       limit = max(limit, Int(token.identifier) + 1)
       if token.isNormalized {
-        let spelling = Self.normalize(Array(token.content.utf8), parts.normalizers)
+        let spelling = Self.normalize(content, parts.normalizers)
         normalized.insert(token, spelling: spelling)
+        // The reference also decodes such a token to its normalised spelling.
+        addedTokens[token.identifier]?.content = String(decoding: spelling, as: UTF8.self)
       } else {
-        raw.insert(token, spelling: token.content.utf8)
+        raw.insert(token, spelling: content)
       }
     }
     self.parts = parts
     rawMatcher = raw
     normalizedMatcher = normalized
     self.addedTokens = addedTokens
+    self.addedByContent = addedByContent
     vocabularyCount = limit
   }
 
@@ -208,9 +224,7 @@ public final class Tokenizer: Sendable {
   /// The token with exactly this text in the vocabulary's own spelling (byte-level vocabularies write a leading
   /// space as `Ġ`, SentencePiece ones as `▁`), or nil.
   public func token(_ text: String) -> TokenID? {
-    if let added = parts.addedTokens.first(where: { $0.content.utf8.elementsEqual(text.utf8) }) {
-      return TokenID(added.identifier)
-    }
+    if let added = addedByContent[Array(text.utf8)] { return TokenID(added) }
     let found = parts.vocabulary.find(text)
     return found >= 0 ? TokenID(found) : nil
   }

@@ -14,6 +14,12 @@ enum TokenizerFixtures {
 
   static func json(_ path: String) throws -> JSONValue { try JSONValue(parsing: try bytes(path)) }
 
+  /// A file of this repository's own fixtures, which are always there.
+  static func own(_ path: String) throws -> JSONValue {
+    let file = URL(fileURLWithPath: SharedData.packageFolder + "/Tests/Fixtures/" + path)
+    return try JSONValue(parsing: [UInt8](try Data(contentsOf: file)))
+  }
+
   static func folder(_ path: String) throws -> Tokenizer {
     try Tokenizer.load(folder: (root ?? "") + "/" + path)
   }

@@ -50,6 +50,7 @@ struct SpecialTokenReader {
   private func addTokens(to parts: inout TokenizerParts) throws {
     guard let entries = configuration?["added_tokens_decoder"]?.objectValue else { return }
     var known = Set(parts.addedTokens.map(\.identifier))
+    var contents = Set(parts.addedTokens.map { Array($0.content.utf8) })
     for (key, value) in entries {
       let entry = ComponentReader(value: value, path: "added_tokens_decoder.\(key)")
       guard let identifier = Int(key), identifier >= 0 else {
@@ -63,8 +64,7 @@ struct SpecialTokenReader {
       let isConsistent =
         existing == token.identifier
         || (existing < 0 && !parts.vocabulary.contains(identifier))
-      let isNew = !parts.addedTokens.contains { $0.content.utf8.elementsEqual(token.content.utf8) }
-      guard isConsistent, isNew else {
+      guard isConsistent, contents.insert(Array(token.content.utf8)).inserted else {
         parts.warnings.append(
           "tokenizer_config.json gives '\(token.content)' the index \(identifier), the tokenizer another one")
         continue
