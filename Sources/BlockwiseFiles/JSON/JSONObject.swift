@@ -44,11 +44,14 @@ public struct JSONObject: Sendable {
 
     init(_ string: String) { self.string = string }
 
-    static func == (lhs: Key, rhs: Key) -> Bool { lhs.string.utf8.elementsEqual(rhs.string.utf8) }
+    static func == (lhs: Key, rhs: Key) -> Bool {
+      var (lhs, rhs) = (lhs.string, rhs.string)
+      return lhs.withUTF8 { lhs in rhs.withUTF8 { rhs in lhs.elementsEqual(rhs) } }
+    }
 
     func hash(into hasher: inout Hasher) {
-      for byte in string.utf8 { hasher.combine(byte) }
-      hasher.combine(UInt8(0xFF))
+      var string = string
+      string.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
   }
 }

@@ -13,6 +13,8 @@ public struct SafetensorsWriter: Sendable {
     var type: TensorType
     var shape: [Int]
     var bytes: [UInt8]
+    /// Where the bytes begin, after the header.
+    var begin = 0
   }
 
   /// Written as `__metadata__` unless empty.
@@ -60,28 +62,35 @@ public struct SafetensorsWriter: Sendable {
   /// - Throws: ``ModelFileError/cannotWrite(path:reason:)``, e.g. for a full disk; what was at `path` is then
   ///   unchanged.
   public func write(to path: String) throws(ModelFileError) {
+    // Wide elements first, so that every tensor starts at a multiple of its element size; the sort is stable.
+    let order = tensors.indices.sorted { tensors[$0].type.blockByteCount > tensors[$1].type.blockByteCount }
+    var placed = tensors
+    var end = 0
+    for index in order {
+      placed[index].begin = end
+      end += placed[index].bytes.count
+    }
     var file = try AtomicFile(path: path)
-    try file.write(header())
-    for tensor in tensors { try file.write(tensor.bytes) }
+    try file.write(header(placed))
+    for index in order { try file.write(placed[index].bytes) }
     try file.finish()
   }
 
   /// The length and the JSON object, padded with spaces so that the tensors start at a multiple of 8.
-  private func header() -> [UInt8] {
+  private func header(_ tensors: [Tensor]) -> [UInt8] {
     var object = JSONObject()
     if !metadata.isEmpty {
       var members = JSONObject()
       for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { members[key] = .string(value) }
       object["__metadata__"] = .object(members)
     }
-    var end = 0
     for tensor in tensors {
-      let begin = end
-      end += tensor.bytes.count
       object[tensor.name] = [
         "dtype": .string(tensor.type.name),
         "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
-        "data_offsets": [.integer(Int64(begin)), .integer(Int64(end))],
+        "data_offsets": [
+          .integer(Int64(tensor.begin)), .integer(Int64(tensor.begin + tensor.bytes.count)),
+        ],
       ]
     }
     var text = JSONValue.object(object).bytes()
