@@ -71,6 +71,21 @@ import Testing
     #expect(try Self.bytes(cache) == Self.bytes(fresh))
   }
 
+  @Test func `a pass over many pages gives the bits of small passes, and truncation frees pages`() async throws {
+    let model = try Self.model()
+    let tokens = Self.tokens(250, seed: 19, model)
+    try #require(model.traits.contextLength >= 250)
+    let whole = try await ParityTests.logits(model, tokens, pieces: [250])
+    let pieces = try await ParityTests.logits(model, tokens, pieces: [30, 50, 100, 70])
+    #expect(whole == pieces)
+    let cache = try await Self.plain(model, tokens)
+    let full = try cache.byteCount
+    try cache.truncate(to: 10)
+    #expect(try cache.byteCount < full)
+    let other = try await Self.plain(model, Array(tokens.prefix(10)))
+    #expect(try Self.bytes(cache) == Self.bytes(other))
+  }
+
   @Test func `forks share memory until one of them writes, and never see each other`() async throws {
     let model = try Self.model()
     let tokens = Self.tokens(40, seed: 7, model)

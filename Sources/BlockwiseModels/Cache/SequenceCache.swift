@@ -34,7 +34,12 @@ package struct SequenceCache: Sendable {
   /// Drops canvas and scratch.
   package mutating func rollback() { setSlots(committed: committedCount, canvas: 0) }
 
-  package mutating func discardScratch() { setSlots(committed: committedCount, canvas: canvasCount) }
+  /// Drops the scratch rows; the pages stay, because a pass that begins has made those ready that it writes.
+  package mutating func discardScratch() {
+    scratchCount = 0
+    positions.removeSubrange(slotCount...)
+    tokens.removeSubrange(slotCount...)
+  }
 
   package mutating func truncate(to length: Int) throws(CacheError) {
     guard (0...committedCount).contains(length) else { throw .length(length, available: committedCount) }
