@@ -49,9 +49,10 @@ package final class WorkerPool: Sendable {
     }
   }
 
-  /// Calls `body(item, worker)` once for every item, as ``run(_:job:)`` does; costs one small allocation.
+  /// Calls `body(item, worker)` once for every item, as ``run(_:job:)`` does; costs one small allocation
+  /// when helpers take part.
   package func run(_ itemCount: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
-    if threads.isEmpty {
+    if threads.isEmpty || itemCount <= 1 {
       for item in 0..<itemCount { body(item, 0) }
       return
     }
