@@ -6,7 +6,12 @@ public enum SharedData {
   public static let root: String? = {
     if let path = ProcessInfo.processInfo.environment["BLOCKWISE_SHARED_DATA"] { return path }
     let path = packageFolder + "/../shared/data"
-    return FileManager.default.fileExists(atPath: path) ? path : nil
+    if FileManager.default.fileExists(atPath: path) { return path }
+    // The runner exits when its summary is printed: this becomes the last line.
+    atexit {
+      print("note: the tests that need ../shared/data (or $BLOCKWISE_SHARED_DATA) were skipped; Tests/Fixtures were used")
+    }
+    return nil
   }()
 
   /// Whether the data are there: `@Test(.enabled(if: SharedData.isAvailable))`.
