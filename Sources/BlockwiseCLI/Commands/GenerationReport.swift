@@ -48,6 +48,8 @@ struct GenerationReport {
       [
         ("token", .integer(Int64(token.rawValue))),
         ("text", .string(String(decoding: tokenizer.bytes(of: token), as: UTF8.self))),
+        // A token may be a part of a character, which text cannot say.
+        ("bytes", .array(tokenizer.bytes(of: token).map { .integer(Int64($0)) })),
         ("logprob", .number(Double(logProbability))),
       ]
     }

@@ -1,0 +1,197 @@
+import BlockwiseFiles
+import BlockwiseTestSupport
+import Foundation
+import Testing
+
+@Suite(
+  .enabled(
+    if: CommandLineTool.isBuilt && CommandLineTool.model("llama") != nil,
+    "the program blockwise or the model fixtures are missing"))
+struct GenerateTests {
+  private func generate(_ arguments: [String], input: String = "") throws -> CommandLineTool.Output {
+    let model = try #require(CommandLineTool.model("llama"))
+    return try CommandLineTool.run(
+      ["generate", "--model", model, "--max-tokens", "16", "--ignore-eos"] + arguments,
+      input: Array(input.utf8))
+  }
+
+  private func tokens(_ arguments: [String], input: String = "") throws -> [Int] {
+    let output = try generate(["--json"] + arguments, input: input)
+    try #require(output.code == 0, "\(output.errors)")
+    return try output.json().array("tokens").compactMap(\.integerValue)
+  }
+
+  @Test func `the JSON has the keys of the contract`() throws {
+    let output = try generate(["--json", "The"])
+    #expect(output.code == 0)
+    #expect(output.errors == "")
+    let json = try output.json()
+    #expect(try json.array("tokens").count == 16)
+    #expect(try json.integer("prompt_tokens") > 0)
+    #expect(try json.string("finish_reason") == "length")
+    #expect(try json.string("decode", "method") == "ar")
+    #expect(try json.string("decode", "recipe") == "")
+    #expect(try json.bool("decode", "lossy") == false)
+    #expect(try json.integer("stats", "forwards") == 15)
+    #expect(try json.integer("stats", "rows") == 15)
+    #expect(try json.integer("stats", "committed") == 16)
+    for key in ["tokens_per_forward", "prefill_seconds", "decode_seconds", "tokens_per_second"] {
+      #expect(try json.number("stats", key) > 0)
+    }
+    #expect(try json.integer("stats", "peak_memory_bytes") > 1 << 20)
+  }
+
+  @Test func `streamed text is the text of the JSON`() throws {
+    let json = try generate(["--json", "The"]).json()
+    let text = try json.string("text")
+    #expect(!text.isEmpty)
+    #expect(try generate(["The"]).text == text + (text.hasSuffix("\n") ? "" : "\n"))
+  }
+
+  @Test func `the prompt can come in four ways`() throws {
+    let expected = try tokens(["The old man"])
+    #expect(try tokens([], input: "The old man") == expected)
+    #expect(try tokens([], input: "The old man\n") == expected)
+    let file = NSTemporaryDirectory() + "blockwise-prompt-\(UUID().uuidString).txt"
+    try Data("The old man\n".utf8).write(to: URL(fileURLWithPath: file))
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    #expect(try tokens(["--file", file]) == expected)
+    let ids = try CommandLineTool.run(
+      ["tokenize", "--model", try #require(CommandLineTool.model("llama"))], input: Array("The old man".utf8))
+    #expect(try tokens(["--prompt-tokens", ids.text.trimmingCharacters(in: .newlines)]) == expected)
+  }
+
+  @Test func `a seed fixes the text and threads do not change it`() throws {
+    let hot = ["--temperature", "1.5", "--seed"]
+    let first = try tokens(hot + ["7", "The"])
+    #expect(try tokens(hot + ["7", "--threads", "1", "The"]) == first)
+    #expect(try tokens(hot + ["8", "The"]) != first)
+    #expect(try tokens(["--temperature", "1.5", "--top-k", "1", "The"]) == tokens(["The"]))
+  }
+
+  @Test func `a banned token does not occur and a forced one does`() throws {
+    let plain = try tokens(["The"])
+    let banned = try #require(plain.first)
+    #expect(try !tokens(["--logit-bias", "\(banned)=-inf", "The"]).contains(banned))
+    #expect(try tokens(["--logit-bias", "5=inf", "The"]) == Array(repeating: 5, count: 16))
+  }
+
+  @Test func `a stop token ends the text before it`() throws {
+    let plain = try tokens(["The"])
+    let place = try #require(plain.indices.first { $0 > 0 && !plain[..<$0].contains(plain[$0]) })
+    let output = try generate(["--json", "--stop-token", "\(plain[place])", "The"])
+    let json = try output.json()
+    #expect(try json.array("tokens").compactMap(\.integerValue) == Array(plain[..<place]))
+    #expect(try json.string("finish_reason") == "stop")
+  }
+
+  @Test func `a stop string ends the text before it`() throws {
+    let text = try generate(["--json", "The"]).json().string("text")
+    // A printable character that the text has somewhere behind its start.
+    let stop = try #require(
+      text.dropFirst().first { $0.isASCII && ($0.isLetter || $0.isPunctuation) && $0 != text.first })
+    let json = try generate(["--json", "--stop", String(stop), "The"]).json()
+    #expect(try json.string("text") == String(text.prefix { $0 != stop }))
+    #expect(try json.string("finish_reason") == "stop")
+  }
+
+  @Test func `log-probabilities come with the tokens`() throws {
+    let json = try generate(["--json", "--logprobs", "3", "The"]).json()
+    let chosen = try json.array("tokens").compactMap(\.integerValue)
+    let entries = try json.array("logprobs")
+    #expect(try entries.map { try $0.integer("token") } == chosen)
+    for entry in entries {
+      let top = try entry.array("top")
+      #expect(top.count == 3)
+      // Greedy: the chosen token is the most likely one.
+      #expect(try top[0].integer("token") == entry.integer("token"))
+      let probabilities = try top.map { try $0.number("logprob") }
+      #expect(probabilities == probabilities.sorted(by: >) && probabilities.allSatisfy { $0 <= 0 })
+    }
+    #expect(try generate(["--json", "The"]).json()["logprobs"] == nil)
+  }
+
+  @Test func `statistics go to standard error`() throws {
+    let output = try CommandLineTool.run(
+      ["generate", "--model", try #require(CommandLineTool.model("llama")), "-n", "4", "--stats", "The"],
+      environment: ["BLOCKWISE_KERNELS": "scalar"])
+    #expect(output.code == 0)
+    for word in ["ar, exact", "scalar", "tokens per forward", "memory"] {
+      #expect(output.errors.contains(word))
+    }
+    #expect(!output.text.contains("tokens per forward"))
+  }
+
+  @Test func `a reader that leaves early is no failure`() throws {
+    let program = try #require(CommandLineTool.path)
+    let model = try #require(CommandLineTool.model("llama"))
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", "{ '\(program)' generate --model '\(model)' The; echo $? >&2; } | true"]
+    let errors = Pipe()
+    process.standardError = errors
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let messages = try errors.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    #expect(String(decoding: messages, as: UTF8.self) == "0\n")
+  }
+
+  @Test func `failures say what was wrong and exit with 1`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let long = Array(repeating: "5", count: 20_000).joined(separator: ",")
+    let cases: [(arguments: [String], word: String)] = [
+      (["--model", "no/such/model", "x"], "no/such/model"),
+      (["--model", "nosuchname", "x"], "nosuchname"),
+      (["--model", "/etc/passwd", "x"], "/etc/passwd"),
+      (["--file", "/no/such/file"], "/no/such/file"),
+      (["--file", "/tmp"], "/tmp"),
+      (["--model", model, "--prompt-tokens", "1000000"], "1000000"),
+      (["--model", model, "--prompt-tokens", long], "context"),
+      (["--model", model, "--context", "1000000000", "x"], "1000000000"),
+    ]
+    for (arguments, word) in cases {
+      let output = try CommandLineTool.run(["generate"] + arguments)
+      #expect(output.code == 1, "\(arguments.prefix(3)): \(output.errors)")
+      #expect(output.errors.contains(word), "\(output.errors)")
+      #expect(output.text == "")
+    }
+  }
+
+  @Test func `text that is no UTF-8 is refused`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let bytes: [UInt8] = [0x54, 0xFF, 0x68]
+    let piped = try CommandLineTool.run(["generate", "--model", model], input: bytes)
+    #expect(piped.code == 1 && piped.errors.contains("UTF-8"))
+    let tokenized = try CommandLineTool.run(["tokenize", "--model", model], input: bytes)
+    #expect(tokenized.code == 1 && tokenized.errors.contains("UTF-8"))
+    let program = try #require(CommandLineTool.path)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = [
+      "-c", "exec '\(program)' generate --model '\(model)' \"$(printf 'T\\377h')\" 2>/dev/null",
+    ]
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 64)
+  }
+
+  @Test func `a name is found in the folders of the environment`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let folder = URL(fileURLWithPath: model).deletingLastPathComponent().path
+    let output = try CommandLineTool.run(
+      ["generate", "--model", "llama", "-n", "2", "The"],
+      environment: ["BLOCKWISE_MODELS": "/nowhere:" + folder])
+    #expect(output.code == 0, "\(output.errors)")
+  }
+
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(atPath: CommandLineTool.packageFolder + "/Models/base"),
+      "there is no shipped model"))
+  func `without a model the shipped one writes a story`() throws {
+    let output = try CommandLineTool.run(["generate", "--max-tokens", "30", "Once upon a time"])
+    #expect(output.code == 0, "\(output.errors)")
+    #expect(output.text.split(separator: " ").count > 8)
+  }
+}

@@ -1,0 +1,145 @@
+import BlockwiseFiles
+import Foundation
+import Testing
+
+@Suite(.enabled(if: CommandLineTool.isBuilt, "the program blockwise is not beside the tests"))
+struct HelpTests {
+  @Test func `the help of the program is as it was`() throws {
+    let output = try CommandLineTool.run(["--help"], environment: ["COLUMNS": "80"])
+    #expect(output.code == 0)
+    #expect(output.errors == "")
+    #expect(
+      output.text == """
+        OVERVIEW: Decode language models a block of tokens at a time.
+
+        A model is a Hugging Face folder, a GGUF file, or the name of a model that
+        comes with Blockwise. Without --model the small model 'base' is used.
+
+        Examples:
+          blockwise generate "Once upon a time"
+          blockwise inspect ~/models/Qwen2.5-0.5B-Instruct
+          echo -n "Hello" | blockwise tokenize --json
+
+        Every command takes --json. Exit codes: 0 success, 1 failure, 64 wrong usage,
+        130 interrupted without a result. Environment: BLOCKWISE_MODELS (folders of
+        named models, separated by colons), BLOCKWISE_KERNELS (scalar or avx2),
+        NO_COLOR. 'blockwise --generate-completion-script bash|zsh|fish' prints a
+        completion script.
+
+        USAGE: blockwise <subcommand>
+
+        OPTIONS:
+          --version               Show the version.
+          -h, --help              Show help information.
+
+        SUBCOMMANDS:
+          generate                Continue a text.
+          logits                  Evaluate a block of tokens and write its logits.
+          tokenize                Turn text into token ids.
+          detokenize              Turn token ids into text.
+          inspect                 Show what a model is: architecture, traits, tensors,
+                                  tokenizer, and how it can be decoded.
+          bench                   Measure speed.
+
+          See 'blockwise help <subcommand>' for detailed help.
+
+        """)
+  }
+
+  /// Scripts rely on these names.
+  static let flags: [(command: [String], flags: [String])] = [
+    (
+      ["generate"],
+      [
+        "--model", "--prompt-tokens", "--file", "--max-tokens", "--temperature", "--top-k", "--top-p",
+        "--min-p",
+        "--seed", "--stop", "--decode", "--compute", "--cache-type", "--context", "--threads", "--stats",
+        "--json", "--logprobs", "--logit-bias", "--repetition-penalty", "--presence-penalty",
+        "--frequency-penalty", "--ignore-eos",
+      ]
+    ),
+    (
+      ["logits"],
+      ["--model", "--tokens", "--prefix", "--visibility", "--out", "--compute", "--cache-type", "--json"]
+    ),
+    (["tokenize"], ["--model", "--no-special", "--json"]),
+    (["detokenize"], ["--model", "--no-special", "--json"]),
+    (["inspect"], ["--tensors", "--json"]),
+    (["bench", "forward"], ["--model", "--rows", "--depth", "--threads", "--json"]),
+  ]
+
+  @Test(arguments: flags) func `every command explains its flags with examples`(
+    _ expected: (command: [String], flags: [String])
+  ) throws {
+    let output = try CommandLineTool.run(expected.command + ["--help"], environment: ["COLUMNS": "200"])
+    #expect(output.code == 0)
+    #expect(output.text.contains("Examples:"))
+    for flag in expected.flags { #expect(output.text.contains(flag), "\(flag) is missing") }
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"]) func `completion scripts name the commands`(shell: String) throws
+  {
+    let output = try CommandLineTool.run(["--generate-completion-script", shell])
+    #expect(output.code == 0)
+    for command in ["generate", "logits", "tokenize", "inspect", "bench"] {
+      #expect(output.text.contains(command))
+    }
+  }
+
+  /// What is wrong, and a word of the answer.
+  static let mistakes: [(arguments: [String], word: String)] = [
+    (["nonsense"], "nonsense"),
+    (["generate", "--nonsense", "x"], "nonsense"),
+    (["generate", "--temperature", "-1", "x"], "temperature"),
+    (["generate", "--temperature", "warm", "x"], "warm"),
+    (["generate", "--top-p", "0", "x"], "top_p"),
+    (["generate", "--top-k", "0", "x"], "top_k"),
+    (["generate", "--max-tokens", "-2", "x"], "--max-tokens"),
+    (["generate", "--stop", "", "x"], "--stop"),
+    (["generate", "--prompt-tokens", "1,two"], "two"),
+    (["generate", "--prompt-tokens", "1,-2"], "-2"),
+    (["generate", "--prompt-tokens", "1,2", "x"], "once"),
+    (["generate", "--file", "a", "x"], "once"),
+    (["generate", "--logit-bias", "4", "x"], "ID=BIAS"),
+    (["generate", "--logit-bias", "4=1", "--logit-bias", "4=2", "x"], "twice"),
+    (["generate", "--logprobs", "2", "x"], "--json"),
+    (["generate", "--threads", "0", "x"], "--threads"),
+    (["generate", "--context", "0", "x"], "--context"),
+    (["generate", "--compute", "f64", "x"], "f64"),
+    // What the contract promises for later versions is refused by name, never ignored.
+    (["generate", "--schema", "s.json", "x"], "--schema is not supported"),
+    (["generate", "--grammar", "g.gbnf", "x"], "--grammar is not supported"),
+    (["generate", "--regex", "a+", "x"], "--regex is not supported"),
+    (["generate", "--recipe", "block=fixed(8)", "x"], "--recipe is not supported"),
+    (["generate", "--draft", "lookup", "x"], "--draft lookup is not supported"),
+    (["generate", "--decode", "diffusion", "x"], "--decode diffusion is not supported"),
+    (["generate", "--decode", "speculative", "x"], "--decode speculative is not supported"),
+    (["logits", "--out", "f"], "--tokens"),
+    (["logits", "--tokens", "1,2"], "--out"),
+    (["logits", "--tokens", "1,2", "--out", "f", "--prefix", "2"], "--prefix"),
+    (["logits", "--tokens", "1,2", "--out", "f", "--prefix", "-1"], "--prefix"),
+    (["logits", "--tokens", "1,2", "--out", "f", "--visibility", "sideways"], "bidirectional"),
+    (["logits", "--tokens", "1,2", "--out", "f", "--visibility", "block-causal:0"], "block size"),
+    (["logits", "--tokens", "1,2", "--out", "f", "--visibility", "tree:-1"], "parents"),
+    (["logits", "--tokens", "1,2", "--out", "f", "--visibility", "tree:-1,1"], "parent '1' of node 1"),
+    (["bench", "forward", "--rows", "0"], "rows"),
+    (["bench", "forward", "--rows", "1,,2"], "--rows"),
+    (["bench", "forward", "--samples", "0"], "samples"),
+  ]
+
+  @Test(arguments: mistakes) func `a mistake is named and exits with 64`(
+    _ mistake: (arguments: [String], word: String)
+  ) throws {
+    let output = try CommandLineTool.run(mistake.arguments)
+    #expect(output.code == 64, "\(output.errors)")
+    #expect(output.text == "")
+    #expect(output.errors.hasPrefix("Error: "))
+    #expect(output.errors.contains(mistake.word), "\(output.errors)")
+  }
+
+  @Test func `a kernel variant that does not exist is refused`() throws {
+    let output = try CommandLineTool.run(["generate", "x"], environment: ["BLOCKWISE_KERNELS": "abacus"])
+    #expect(output.code == 64)
+    #expect(output.errors.contains("abacus") && output.errors.contains("scalar"))
+  }
+}

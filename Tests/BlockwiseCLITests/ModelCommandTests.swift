@@ -1,0 +1,180 @@
+import BlockwiseFiles
+import BlockwiseTestSupport
+import Foundation
+import Testing
+
+@Suite(
+  .enabled(
+    if: CommandLineTool.isBuilt && CommandLineTool.model("llama") != nil,
+    "the program blockwise or the model fixtures are missing"))
+struct ModelCommandTests {
+  // MARK: Text
+
+  @Test(arguments: ["Hello, world", "", " two  spaces \n", "Grüße 😀 e\u{301}", "line\nline\n\n"])
+  func `tokenize and detokenize are inverse`(text: String) throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let plain = try CommandLineTool.run(
+      ["tokenize", "--no-special", "--model", model], input: Array(text.utf8))
+    #expect(plain.code == 0, "\(plain.errors)")
+    let json = try CommandLineTool.run(
+      ["tokenize", "--no-special", "--json", "--model", model], input: Array(text.utf8))
+    let ids = try json.json().array("tokens").compactMap(\.integerValue)
+    #expect(plain.text == ids.map(String.init).joined(separator: ",") + "\n")
+    for form in [plain.bytes, json.bytes, Array("\(ids)".utf8)] {
+      let back = try CommandLineTool.run(["detokenize", "--model", model], input: form)
+      #expect(back.code == 0, "\(back.errors)")
+      #expect(back.bytes == Array(text.utf8))
+    }
+    let object = try CommandLineTool.run(["detokenize", "--json", "--model", model], input: plain.bytes)
+    #expect(try object.json().string("text") == text)
+  }
+
+  @Test func `ids that are none are refused`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    for (input, word) in [("1,x", "x"), ("[1,-2]", "-2"), ("{\"ids\":[1]}", "tokens"), ("999999", "999999")] {
+      let output = try CommandLineTool.run(["detokenize", "--model", model], input: Array(input.utf8))
+      #expect(output.code == 64, "\(input): \(output.errors)")
+      #expect(output.errors.contains(word), "\(output.errors)")
+    }
+    let broken = try CommandLineTool.run(["detokenize", "--model", model], input: Array("[1,".utf8))
+    #expect(broken.code == 1)
+  }
+
+  // MARK: Logits
+
+  @Test(arguments: ["llama", "mistral", "qwen2", "qwen3", "llada", "dream", "sdar", "fast-dllm-qwen"])
+  func `logits agree with the reference`(name: String) throws {
+    let model = try #require(CommandLineTool.model(name))
+    let expected = try JSONValue(
+      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: model + "/expected.json"))))
+    let reference = try SafetensorsFile(path: model + "/expected.safetensors")
+    for testCase in try expected.array("cases") {
+      let label = try testCase.string("name")
+      let prefix = try testCase.arrayIfPresent("prefix_ids") ?? []
+      let ids = try (prefix + testCase.array("input_ids")).compactMap(\.integerValue)
+      let visibility: String
+      switch try testCase.string("kind") {
+      case "causal": visibility = "causal"
+      case "block_causal": visibility = "block-causal:\(try testCase.integer("block"))"
+      case "bidirectional": visibility = "bidirectional"
+      case "explicit": visibility = "context-causal:\(try testCase.integer("causal_until"))"
+      case "tree":
+        let parents = try testCase.array("parents").compactMap(\.integerValue)
+        visibility = "tree:" + parents.map(String.init).joined(separator: ",")
+      case let kind:
+        Issue.record("case \(label) is of an unknown kind \(kind)")
+        continue
+      }
+      let file = NSTemporaryDirectory() + "blockwise-logits-\(UUID().uuidString).safetensors"
+      defer { try? FileManager.default.removeItem(atPath: file) }
+      let output = try CommandLineTool.run([
+        "logits", "--model", model, "--tokens", ids.map(String.init).joined(separator: ","), "--prefix",
+        "\(prefix.count)", "--visibility", visibility, "--out", file, "--json",
+      ])
+      try #require(output.code == 0, "\(label): \(output.errors)")
+      let found = try SafetensorsFile(path: file).tensor(named: "logits")
+      let wanted = try reference.tensor(named: testCase.string("logits"))
+      #expect(found.shape == wanted.shape, "\(label)")
+      #expect(try output.json().integer("rows") == wanted.shape[0])
+      let (a, b) = (floats(found), floats(wanted))
+      let largest = b.reduce(0) { max($0, abs($1)) }
+      let difference = zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
+      // The strict value of the fixtures: f32 against f32, sums in another order.
+      #expect(difference <= 2e-5 * largest, "\(label): \(difference) of \(largest)")
+    }
+  }
+
+  private func floats(_ tensor: TensorView) -> [Float] {
+    stride(from: 0, to: tensor.byteCount, by: 4).map {
+      tensor.bytes.loadUnaligned(fromByteOffset: $0, as: Float.self)
+    }
+  }
+
+  @Test func `a file that cannot be written is a failure`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let output = try CommandLineTool.run([
+      "logits", "--model", model, "--tokens", "1,2", "--out", "/no/such/folder/f.safetensors",
+    ])
+    #expect(output.code == 1)
+    #expect(output.errors.contains("/no/such/folder"))
+  }
+
+  // MARK: Inspect
+
+  @Test func `inspect says what a model is`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let json = try CommandLineTool.run(["inspect", model, "--json"]).json()
+    #expect(try json.string("architecture") == "LlamaForCausalLM")
+    #expect(try json.string("traits", "family") == "llama")
+    #expect(try json.bool("supported"))
+    #expect(json["methods"] == ["ar"])
+    let tensors = try json.array("tensors")
+    let weights = try SafetensorsFile(path: model + "/model.safetensors")
+    #expect(try tensors.map { try $0.string("name") } == weights.names)
+    #expect(try json.integer("weight_bytes") == weights.byteCount)
+    #expect(try tensors.reduce(0) { try $0 + $1.integer("bytes") } == weights.byteCount)
+    #expect(try json.array("formats").reduce(0) { try $0 + $1.integer("bytes") } == weights.byteCount)
+
+    let short = try CommandLineTool.run(["inspect", model])
+    #expect(short.code == 0 && short.text.contains("LlamaForCausalLM"))
+    let long = try CommandLineTool.run(["inspect", model, "--tensors"])
+    #expect(weights.names.allSatisfy { long.text.contains($0) && !short.text.contains($0) })
+  }
+
+  @Test func `inspect says why a diffusion model does not generate`() throws {
+    let model = try #require(CommandLineTool.model("llada"))
+    let json = try CommandLineTool.run(["inspect", model, "--json"]).json()
+    #expect(json["methods"] == [])
+    #expect(try json.string("traits", "context_mask") == "bidirectional")
+    let generated = try CommandLineTool.run(["generate", "--model", model, "x"])
+    #expect(generated.code == 1)
+    #expect(generated.errors.contains("llada"))
+  }
+
+  @Test func `inspect shows what this version cannot run`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let folder = NSTemporaryDirectory() + "blockwise-unknown-\(UUID().uuidString)"
+    try FileManager.default.copyItem(atPath: model, toPath: folder)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/config.json"
+    let config = try String(contentsOfFile: path, encoding: .utf8)
+    try config.replacingOccurrences(of: "LlamaForCausalLM", with: "AbacusForCausalLM")
+      .write(toFile: path, atomically: true, encoding: .utf8)
+    let output = try CommandLineTool.run(["inspect", folder, "--json"])
+    #expect(output.code == 0)
+    let json = try output.json()
+    #expect(try json.bool("supported") == false)
+    #expect(try json.string("problem").contains("AbacusForCausalLM"))
+    let generated = try CommandLineTool.run(["generate", "--model", folder, "x"])
+    #expect(generated.code == 1)
+    #expect(generated.errors.contains("AbacusForCausalLM"))
+  }
+
+  // MARK: Bench
+
+  @Test func `bench forward has the keys of the contract`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let arguments = [
+      "bench", "forward", "--model", model, "--rows", "1,3", "--depth", "0,9", "--samples", "2",
+    ]
+    let output = try CommandLineTool.run(arguments + ["--json", "--threads", "1"])
+    try #require(output.code == 0, "\(output.errors)")
+    let json = try output.json()
+    let results = try json.array("results")
+    #expect(
+      try results.map { try [$0.integer("depth"), $0.integer("rows")] } == [
+        [0, 1], [0, 3], [9, 1], [9, 3],
+      ])
+    for result in results {
+      for key in ["median_ms", "min_ms", "roofline_ms"] { #expect(try result.number(key) > 0) }
+      #expect(try result.number("min_ms") <= result.number("median_ms"))
+    }
+    #expect(try json.integer("machine", "threads") == 1)
+    #expect(try json.number("machine", "read_bandwidth_bytes_per_second") > 0)
+    #expect(try json.number("machine", "peak_operations_per_second") > 0)
+    let table = try CommandLineTool.run(arguments)
+    #expect(table.text.contains("median ms"))
+    let tooLong = try CommandLineTool.run(["bench", "forward", "--model", model, "--depth", "100000"])
+    #expect(tooLong.code == 1 && tooLong.errors.contains("context"))
+  }
+}
