@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STEPS, DECAY_STEPS = 4000, 1000
+STEPS, DECAY_STEPS = 3868, 900
 
 
 def main():
