@@ -25,8 +25,8 @@ enum CommandFailure {
     case let error as DecodingError:
       if case .option = error { end(usage, error.description) }
       end(failed, error.description)
-    case StreamError.readerGone: Foundation.exit(0)
-    case is CommandInterrupted: Foundation.exit(interrupted)
+    case StreamError.readerGone: _exit(0)
+    case is CommandInterrupted: _exit(interrupted)
     default:
       if BlockwiseCommand.exitCode(for: error) != .failure || error is ExitCode {
         // Parse errors, requests for help and completion scripts: the parser knows its own.
@@ -39,7 +39,8 @@ enum CommandFailure {
   private static func end(_ code: Int32, _ message: String) -> Never {
     StandardStream.error.note("Error: \(message)")
     if code == usage { StandardStream.error.note("See 'blockwise --help'.") }
-    Foundation.exit(code)
+    // Not `exit`: the engine's thread may be in the middle of a pass, and nothing is buffered.
+    _exit(code)
   }
 }
 

@@ -98,7 +98,7 @@ struct BenchForwardCommand: AsyncParsableCommand {
       "measured here: \(fixed(report.limits.readBandwidth / 1e9, 1)) GB/s read, "
         + "\(fixed(report.limits.operationRate / 1e9, 0)) GOP/s",
       "",
-      "depth   rows  median ms     min ms  roofline ms  share  cost of a row",
+      "depth   rows  median ms     min ms  roofline ms  share   against one row",
     ]
     for result in report.results {
       let single = report.results.first { $0.depth == result.depth && $0.rowCount == 1 }
@@ -108,8 +108,8 @@ struct BenchForwardCommand: AsyncParsableCommand {
         (fixed(result.minimumSeconds * 1e3, 3), 11), (fixed(result.rooflineSeconds * 1e3, 3), 13),
         ("\(fixed(share * 100, 0)) %", 7),
         (
-          single.map { "\(fixed(result.medianSeconds / max($0.medianSeconds, 1e-12), 2))× of one row" } ?? "",
-          17
+          single.map { "\(fixed(result.medianSeconds / max($0.medianSeconds, 1e-12), 2))×" } ?? "",
+          20
         ),
       ]
       lines.append(

@@ -7,6 +7,8 @@ struct CandidateSet: Sendable {
   private var weights: [Float] = []
   private var total = 0.0
   private var ranking: [RankedToken] = []
+  /// Sum of the weights of every size class; empty until it is needed, so that an empty set costs nothing.
+  private var classMasses: [Double] = []
 
   mutating func removeAll(capacity: Int) {
     ids.removeAll(keepingCapacity: true)
@@ -37,17 +39,26 @@ struct CandidateSet: Sendable {
   }
 
   /// Keeps the smallest set of most likely tokens whose share reaches `probability`.
+  ///
+  /// Weights are first added up by size class, so that only the class in which the sum crosses the border is sorted.
   mutating func keepNucleus(of probability: Float) {
-    // Tokens below this weight have less than 1 − p of the mass together, so none of them is in the nucleus: what is
-    // left to be sorted is small unless the distribution is nearly flat.
-    let floor = Float((1 - Double(probability)) * total / Double(weights.count)) * 0.999
+    if classMasses.isEmpty { classMasses = Array(repeating: 0, count: Self.classCount) }
+    classMasses.withUnsafeMutableBufferPointer { masses in
+      masses.update(repeating: 0)
+      for weight in weights { masses[Self.sizeClass(weight)] += Double(weight) }
+    }
+    let wanted = Double(probability) * total
+    var border = Self.classCount - 1
+    var mass = 0.0
+    while border > 0, mass + classMasses[border] < wanted {
+      mass += classMasses[border]
+      border -= 1
+    }
     ranking.removeAll(keepingCapacity: true)
-    for index in weights.indices where weights[index] >= floor {
+    for index in weights.indices where Self.sizeClass(weights[index]) == border {
       ranking.append(RankedToken(value: weights[index], id: ids[index]))
     }
     ranking.sort { $0.isBetter(than: $1) }
-    var mass = 0.0
-    let wanted = Double(probability) * total
     var last: RankedToken?
     for entry in ranking {
       last = entry
@@ -57,6 +68,10 @@ struct CandidateSet: Sendable {
     guard let last else { return }
     filter { weight, id in weight > last.value || (weight == last.value && id <= last.id) }
   }
+
+  /// The exponent and the first three bits of the fraction of a weight, which is in [0, 1]: grows with the weight.
+  private static func sizeClass(_ weight: Float) -> Int { Int(weight.bitPattern >> 20) }
+  private static let classCount = sizeClass(1) + 1
 
   /// Keeps tokens of at least `fraction` of the largest probability.
   mutating func keep(from fraction: Float) {
