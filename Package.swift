@@ -47,11 +47,11 @@ let package = Package(
     library(
       "Blockwise",
       ["BlockwiseDecoding", "BlockwiseModels", "BlockwiseFiles", "BlockwiseText", "BlockwiseKernels"]),
-    library("BlockwiseEvaluation", ["Blockwise"]),
+    library("BlockwiseEvaluation", ["Blockwise", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels"]),
     .executableTarget(
       name: "BlockwiseCLI",
       dependencies: [
-        "Blockwise", "BlockwiseEvaluation",
+        "Blockwise", "BlockwiseEvaluation", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -8,9 +8,11 @@ public struct GenerationOptions: Sendable {
     case autoregressive = "ar"
   }
 
+  /// How tokens are decided.
   public var method: Method
   /// At most so many new tokens; nil goes on until a stop or the end of the context.
   public var maximumTokenCount: Int?
+  /// How a token is drawn from its distribution.
   public var sampling: SamplingOptions
   /// Texts that end the generation; they are not part of the output.
   public var stopStrings: [String]

@@ -13,6 +13,7 @@ internal import Foundation
 public final class LanguageModel: Sendable {
   /// The network behind the tokens; decoders of one's own run on it.
   public let network: any BlockModel
+  /// Text to tokens and back.
   public let tokenizer: Tokenizer
   /// Defaults that the checkpoint brings.
   public let generationConfiguration: GenerationConfiguration
@@ -24,7 +25,8 @@ public final class LanguageModel: Sendable {
   public let contextLength: Int
 
   init(
-    network: any BlockModel, tokenizer: Tokenizer, generationConfiguration: GenerationConfiguration, path: String,
+    network: any BlockModel, tokenizer: Tokenizer, generationConfiguration: GenerationConfiguration,
+    path: String,
     summary: ModelSummary, contextLength: Int
   ) {
     self.network = network

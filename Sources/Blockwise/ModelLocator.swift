@@ -32,7 +32,8 @@ public struct ModelLocator: Sendable {
     if files.fileExists(atPath: model) { return model }
     if !model.isEmpty, !model.contains("/") {
       for folder in folders {
-        for candidate in ["\(folder)/\(model)", "\(folder)/\(model).gguf"] where files.fileExists(atPath: candidate) {
+        for candidate in ["\(folder)/\(model)", "\(folder)/\(model).gguf"]
+        where files.fileExists(atPath: candidate) {
           return candidate
         }
       }
@@ -63,8 +64,10 @@ public struct ModelLocatorError: Error, Sendable, Hashable, CustomStringConverti
   /// Where shipped models were looked for.
   public var folders: [String]
 
+  /// What was asked for and the names there are.
   public var description: String {
-    let known = names.isEmpty ? "no shipped models were found" : "shipped models are \(names.joined(separator: ", "))"
+    let known =
+      names.isEmpty ? "no shipped models were found" : "shipped models are \(names.joined(separator: ", "))"
     return "there is no file, folder or shipped model \"\(model)\"; \(known)"
   }
 }

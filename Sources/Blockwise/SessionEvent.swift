@@ -15,9 +15,11 @@ public struct Generation: Sendable {
   public var text: String
   /// All committed tokens; a stop token is not among them.
   public var tokens: [SampledToken]
+  /// Why it ended.
   public var finishReason: FinishReason
   /// The method that decided the tokens, and why it was chosen.
   public var decision: MethodDecision
+  /// What it cost.
   public var statistics: GenerationStatistics
 }
 

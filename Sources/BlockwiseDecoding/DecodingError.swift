@@ -11,6 +11,7 @@ public enum DecodingError: Error, Sendable, Hashable, CustomStringConvertible {
   /// An option outside its range.
   case option(String, found: String, expected: String)
 
+  /// What was refused and why.
   public var description: String {
     switch self {
     case .emptyPrompt: "the prompt is empty and the tokenizer adds no start token; give at least one token"

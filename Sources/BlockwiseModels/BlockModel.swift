@@ -28,7 +28,9 @@ extension BlockModel {
 
 /// The rows of one sequence and the cache they are evaluated against.
 public struct SequencePass: Sendable {
+  /// The rows.
   public var plan: BlockPlan
+  /// The sequence they belong to.
   public var cache: CacheHandle
 
   /// Pairs a plan with its cache.

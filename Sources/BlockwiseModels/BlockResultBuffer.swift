@@ -34,7 +34,8 @@ public final class BlockResultBuffer: @unchecked Sendable {
     sequence: Int = 0, output: Int, _ body: (UnsafeMutableBufferPointer<Float>) throws -> T
   ) rethrows -> T {
     let range = output * vocabularyCount..<(output + 1) * vocabularyCount
-    precondition(range.upperBound <= entries[sequence].logits.count, "logits of output \(output) were not requested")
+    precondition(
+      range.upperBound <= entries[sequence].logits.count, "logits of output \(output) were not requested")
     return try entries[sequence].logits.withUnsafeMutableBufferPointer {
       try body(UnsafeMutableBufferPointer(rebasing: $0[range]))
     }

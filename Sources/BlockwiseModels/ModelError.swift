@@ -19,6 +19,7 @@ public enum ModelError: Error, Sendable, Hashable, CustomStringConvertible {
   /// A context length that the model cannot serve.
   case contextLength(requested: Int, maximum: Int)
 
+  /// What was wrong, where, and what would be right.
   public var description: String {
     switch self {
     case .architecture(let found, let file, let known):

@@ -12,6 +12,7 @@ public struct ModelLoadOptions: Sendable {
     case int8
   }
 
+  /// How activations meet the weights.
   public var compute: Compute
   /// How the cache stores keys and values; nil follows ``compute``: f32 for f32, else f16.
   public var cacheFormat: CacheFormat?

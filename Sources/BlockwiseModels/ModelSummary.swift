@@ -2,9 +2,11 @@ public import BlockwiseKernels
 
 /// What was loaded and how it is computed.
 public struct ModelSummary: Sendable, Hashable {
+  /// The family of the checkpoint, as in its traits.
   public var family: String
   /// The file or folder of the weights.
   public var file: String
+  /// Numbers that were trained.
   public var parameterCount: Int
   /// Bytes of the packed weights in memory.
   public var weightByteCount: Int
@@ -12,8 +14,10 @@ public struct ModelSummary: Sendable, Hashable {
   public var formats: [WeightFormat: Int]
   /// Whether quantised weights are multiplied with activations rounded to int8.
   public var computesInt8: Bool
+  /// How keys and values are stored.
   public var cacheFormat: CacheFormat
   /// The instruction set of the kernels.
   public var kernelVariant: KernelVariant
+  /// Threads of a pass.
   public var threadCount: Int
 }

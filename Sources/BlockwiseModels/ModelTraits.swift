@@ -30,10 +30,13 @@ public struct ModelTraits: Sendable, Hashable {
   public var contextLength: Int
   /// Elements of a hidden state.
   public var hiddenSize: Int
+  /// Layers of the network.
   public var layerCount: Int
   /// The token that stands for "not decided yet" in diffusion models.
   public var maskToken: TokenID?
+  /// Which row predicts a token.
   public var logitAlignment: LogitAlignment
+  /// What the rows of a context see.
   public var contextMask: ContextMask
 
   /// Positions that a diffusion model denoises together; nil for models without a grid of blocks.

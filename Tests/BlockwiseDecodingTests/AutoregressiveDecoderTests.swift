@@ -51,7 +51,8 @@ import Testing
   }
 
   @Test func `a caller that has enough ends the text as a stop`() async throws {
-    let (tokens, reason, _) = try await Self.run(Self.counting, prompt: [0], AutoregressiveOptions(), until: 3)
+    let (tokens, reason, _) = try await Self.run(
+      Self.counting, prompt: [0], AutoregressiveOptions(), until: 3)
     #expect(tokens == [1, 2, 3])
     #expect(reason == .stop)
   }
@@ -59,7 +60,8 @@ import Testing
   @Test func `what the cache holds of the prompt is not evaluated again`() async throws {
     let model = TableModel.markov(Array(repeating: [0, 1], count: 2))
     let cache = try model.makeCache()
-    _ = try await Self.run(model, prompt: [0, 0, 0, 0], cache: cache, AutoregressiveOptions(maximumTokenCount: 1))
+    _ = try await Self.run(
+      model, prompt: [0, 0, 0, 0], cache: cache, AutoregressiveOptions(maximumTokenCount: 1))
     let before = model.passCounts.rows
     let (_, _, statistics) = try await Self.run(
       model, prompt: [0, 0, 0, 0, 1, 1], cache: cache, AutoregressiveOptions(maximumTokenCount: 1))
@@ -70,7 +72,8 @@ import Testing
   @Test func `a prompt that the cache holds wholly is cut by one, whose logits are needed`() async throws {
     let model = TableModel.markov(Array(repeating: [0, 1], count: 2))
     let cache = try model.makeCache()
-    _ = try await Self.run(model, prompt: [0, 0, 0], cache: cache, AutoregressiveOptions(maximumTokenCount: 1))
+    _ = try await Self.run(
+      model, prompt: [0, 0, 0], cache: cache, AutoregressiveOptions(maximumTokenCount: 1))
     let (_, _, statistics) = try await Self.run(
       model, prompt: [0, 0, 0], cache: cache, AutoregressiveOptions(maximumTokenCount: 1))
     #expect(statistics.cachedTokenCount == 2)
@@ -115,7 +118,9 @@ import Testing
   }
 
   @Test func `a model that fills masks is refused`() throws {
-    let model = TableModel(vocabularyCount: 4, maskToken: 3, logitAlignment: .same, contextMask: .bidirectional) {
+    let model = TableModel(
+      vocabularyCount: 4, maskToken: 3, logitAlignment: .same, contextMask: .bidirectional
+    ) {
       _, _ in [0, 0, 0, 0]
     }
     #expect(throws: DecodingError.self) {
@@ -154,7 +159,9 @@ struct EvenThenStop: TokenConstraint {
 
   func allow(into mask: inout TokenMask) {
     mask.denyAll()
-    for token in stride(from: 0, to: mask.vocabularyCount, by: 2) where remaining > 0 { mask.insert(TokenID(token)) }
+    for token in stride(from: 0, to: mask.vocabularyCount, by: 2) where remaining > 0 {
+      mask.insert(TokenID(token))
+    }
   }
 
   var isComplete: Bool { remaining == 0 }

@@ -54,7 +54,9 @@ import Testing
     }
   }
 
-  @Test func `rollback, truncation and decoding on give the bits of a fresh sequence, beyond the window too`() async throws {
+  @Test func `rollback, truncation and decoding on give the bits of a fresh sequence, beyond the window too`()
+    async throws
+  {
     let model = try Self.model()
     let tokens = Self.tokens(60, seed: 5, model)
     let cache = try await Self.plain(model, tokens)
@@ -71,7 +73,9 @@ import Testing
     #expect(try Self.bytes(cache) == Self.bytes(fresh))
   }
 
-  @Test func `a pass over many pages gives the bits of small passes, and truncation frees pages`() async throws {
+  @Test func `a pass over many pages gives the bits of small passes, and truncation frees pages`()
+    async throws
+  {
     let model = try Self.model()
     let tokens = Self.tokens(250, seed: 19, model)
     try #require(model.traits.contextLength >= 250)
@@ -134,7 +138,8 @@ import Testing
     #expect(try cache.scratchCount == 0)
     #expect(try cache.committedCount == 6)
     let canvas = BlockPlan(
-      tokens: Self.tokens(2, seed: 15, model), positions: [6, 7], writes: [.replace(slot: 6), .replace(slot: 7)])
+      tokens: Self.tokens(2, seed: 15, model), positions: [6, 7],
+      writes: [.replace(slot: 6), .replace(slot: 7)])
     try await model.forward([SequencePass(plan: canvas, cache: cache)], into: BlockResultBuffer())
     #expect(throws: CacheError.canvasOpen(slotCount: 2)) { try cache.commit(scratchRows: [0]) }
     try cache.rollback()
@@ -151,14 +156,20 @@ import Testing
     let context = cache.contextLength
     let bad: [(BlockPlan, PlanError)] = [
       (BlockPlan(tokens: [TokenID](), at: 5), .empty),
-      (BlockPlan(tokens: [1], positions: [5, 6], writes: [.append]), .lengths(tokens: 1, positions: 2, writes: 1)),
+      (
+        BlockPlan(tokens: [1], positions: [5, 6], writes: [.append]),
+        .lengths(tokens: 1, positions: 2, writes: 1)
+      ),
       (
         BlockPlan(tokens: [TokenID(vocabulary)], at: 5),
         .token(row: 0, token: vocabulary, vocabularyCount: vocabulary)
       ),
       (BlockPlan(tokens: [-1], at: 5), .token(row: 0, token: -1, vocabularyCount: vocabulary)),
       (BlockPlan(tokens: [1], at: context), .position(row: 0, position: context, contextLength: context)),
-      (BlockPlan(tokens: [1], positions: [-1], writes: [.append]), .position(row: 0, position: -1, contextLength: context)),
+      (
+        BlockPlan(tokens: [1], positions: [-1], writes: [.append]),
+        .position(row: 0, position: -1, contextLength: context)
+      ),
       (BlockPlan(tokens: [1], at: 5, write: .replace(slot: 6)), .slot(row: 0, slot: 6, slotCount: 5)),
       (
         BlockPlan(tokens: [1, 2], positions: [5, 6], writes: [.replace(slot: 5), .append]),
@@ -210,7 +221,8 @@ import Testing
     let hidden = try #require(result.hiddenStates(.embedding))
     let size = model.traits.hiddenSize
     var given = plan
-    given.embeddings = .init(rows: [1, 4], vectors: Array(hidden[size..<2 * size] + hidden[4 * size..<5 * size]))
+    given.embeddings = .init(
+      rows: [1, 4], vectors: Array(hidden[size..<2 * size] + hidden[4 * size..<5 * size]))
     given.tokens[1] = -1
     given.tokens[4] = -1
     let cache = try model.makeCache()

@@ -16,7 +16,9 @@ import Testing
 
   static let files: [File] = {
     var folders = ["llama", "qwen2"].map { ParityFixture.fixtureRoot + "/gguf/" + $0 }
-    if let root = SharedData.root { folders += ["llama", "qwen2", "qwen3"].map { "\(root)/parity/gguf/\($0)" } }
+    if let root = SharedData.root {
+      folders += ["llama", "qwen2", "qwen3"].map { "\(root)/parity/gguf/\($0)" }
+    }
     return folders.flatMap { folder in
       ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
         .filter { $0.hasSuffix("F16.gguf") || $0.hasSuffix("Q8_0.gguf") || $0.hasSuffix("Q4_0.gguf") }
@@ -30,7 +32,9 @@ import Testing
     return try #require(entries.first { $0.objectValue?["file"]?.stringValue == file.name })
   }
 
-  static func logits(_ file: File, _ compute: ModelLoadOptions.Compute, _ tokens: [TokenID]) async throws -> [Float] {
+  static func logits(_ file: File, _ compute: ModelLoadOptions.Compute, _ tokens: [TokenID]) async throws
+    -> [Float]
+  {
     let model = try DecoderModel.load(
       ModelSource(path: "\(file.folder)/\(file.name)"),
       options: ModelLoadOptions(compute: compute, cacheFormat: .f32, threadCount: 2))
@@ -39,7 +43,9 @@ import Testing
   }
 
   @Test(arguments: files)
-  func `logits of a GGUF file are the reference's in f32, and close with int8 activations`(_ file: File) async throws {
+  func `logits of a GGUF file are the reference's in f32, and close with int8 activations`(_ file: File)
+    async throws
+  {
     let entry = try Self.entry(file)
     let tokens = try entry.array("input_ids").compactMap(\.integerValue).map { TokenID($0) }
     let expected = try ExpectedTensors(path: "\(file.folder)/expected.safetensors")
@@ -63,7 +69,8 @@ import Testing
   func `greedy ids of a GGUF file are the reference's in f32`(_ file: File) async throws {
     guard let greedy = try Self.entry(file).value("greedy") else { return }
     let model = try DecoderModel.load(
-      ModelSource(path: "\(file.folder)/\(file.name)"), options: ModelLoadOptions(compute: .f32, threadCount: 1))
+      ModelSource(path: "\(file.folder)/\(file.name)"),
+      options: ModelLoadOptions(compute: .f32, threadCount: 1))
     for item in greedy.arrayValue ?? [greedy] {
       var tokens = try item.array("prompt_ids").compactMap(\.integerValue).map { TokenID($0) }
       let expected = try item.array("new_ids").compactMap(\.integerValue).map { TokenID($0) }
@@ -95,7 +102,8 @@ import Testing
       let rowBytes = try #require(format.rowByteCount(elementCount: columns))
       for (index, row) in (indices.arrayValue ?? []).compactMap(\.integerValue).enumerated() {
         var found = [Float](repeating: 0, count: columns)
-        format.decode(try #require(view.bytes.baseAddress) + row * rowBytes, elementCount: columns, into: &found)
+        format.decode(
+          try #require(view.bytes.baseAddress) + row * rowBytes, elementCount: columns, into: &found)
         #expect(found == Array(values[index * columns..<(index + 1) * columns]), "\(name) row \(row)")
       }
     }

@@ -56,14 +56,18 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
   /// Our own fixtures, which every clone has, and the shared ones of the families that this version runs.
   static let all: [ParityFixture] = own + shared
   static let own = folders(in: fixtureRoot + "/models")
-  static let shared: [ParityFixture] = SharedData.root.map { root in
-    folders(in: root + "/parity/models").filter { fixture in
-      let name = fixture.folder.split(separator: "/").last.map(String.init) ?? ""
-      return ["llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm"].contains { name.hasPrefix($0) }
-    }
-  } ?? []
+  static let shared: [ParityFixture] =
+    SharedData.root.map { root in
+      folders(in: root + "/parity/models").filter { fixture in
+        let name = fixture.folder.split(separator: "/").last.map(String.init) ?? ""
+        return ["llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm"].contains {
+          name.hasPrefix($0)
+        }
+      }
+    } ?? []
 
-  static let fixtureRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  static let fixtureRoot =
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().path + "/Fixtures"
 
   static func folders(in root: String) -> [ParityFixture] {

@@ -1,10 +1,9 @@
 import BlockwiseFiles
 import BlockwiseKernels
+import BlockwiseModels
 import BlockwiseTestSupport
 import Foundation
 import Testing
-
-import BlockwiseModels
 
 /// Logits against the reference implementation, f32 over the stored weights.
 @Suite struct ParityTests {
@@ -18,7 +17,9 @@ import BlockwiseModels
   }
 
   @Test(arguments: ParityFixture.all)
-  func `every case of a checkpoint is within the strict bound of the reference`(_ fixture: ParityFixture) async throws {
+  func `every case of a checkpoint is within the strict bound of the reference`(_ fixture: ParityFixture)
+    async throws
+  {
     for variant in KernelVariant.available {
       let model = try Self.load(fixture, variant: variant)
       let expected = try fixture.tensors()
@@ -35,12 +36,14 @@ import BlockwiseModels
         let reference = try expected.values(item.logits)
         #expect(found.count == reference.count, "\(fixture.testDescription) \(item.name)")
         let difference = relativeDifference(found, reference)
-        #expect(difference <= Self.bound, "\(fixture.testDescription) \(item.name) \(variant.name): \(difference)")
+        #expect(
+          difference <= Self.bound, "\(fixture.testDescription) \(item.name) \(variant.name): \(difference)")
         for (index, name) in item.hidden.enumerated() {
           let tap = plan.outputs.taps[index]
           let states = try #require(result.hiddenStates(tap))
           let difference = relativeDifference(states, try expected.values(name))
-          #expect(difference <= Self.bound, "\(fixture.testDescription) \(name) \(variant.name): \(difference)")
+          #expect(
+            difference <= Self.bound, "\(fixture.testDescription) \(name) \(variant.name): \(difference)")
         }
       }
     }
@@ -91,7 +94,9 @@ import BlockwiseModels
   }
 
   @Test(arguments: ParityFixture.all)
-  func `prefill in pieces and one token at a time give the bits of one pass`(_ fixture: ParityFixture) async throws {
+  func `prefill in pieces and one token at a time give the bits of one pass`(_ fixture: ParityFixture)
+    async throws
+  {
     let model = try Self.load(fixture)
     let cases = try fixture.cases().filter { $0.kind == "causal" }
     for item in cases {
@@ -109,7 +114,8 @@ import BlockwiseModels
     var logits: [[Float]] = []
     var start = 0
     for piece in pieces {
-      let plan = BlockPlan(tokens: tokens[start..<start + piece], at: start, outputs: OutputRequest(rows: .all))
+      let plan = BlockPlan(
+        tokens: tokens[start..<start + piece], at: start, outputs: OutputRequest(rows: .all))
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
       logits += (0..<piece).map { result.logits(output: $0) }
       start += piece

@@ -27,7 +27,8 @@ import Testing
         for (pair, cosine) in try #require(cosines.arrayValue).enumerated() {
           let value = cos(position * found[pair]) * configuration.attentionFactor
           let bound = 1e-5 + 2e-7 * position
-          #expect(abs(value - (try #require(cosine.numberValue))) <= bound, "\(name) at \(position), pair \(pair)")
+          #expect(
+            abs(value - (try #require(cosine.numberValue))) <= bound, "\(name) at \(position), pair \(pair)")
         }
       }
       checked += 1
@@ -45,7 +46,8 @@ import Testing
         scaling: .longrope(
           short: try rope.array("short_factor").compactMap(\.numberValue),
           long: try rope.array("long_factor").compactMap(\.numberValue), originalContext: original,
-          attentionFactor: RotaryConfiguration.longropeAttentionFactor(extension: factor, originalContext: original)))
+          attentionFactor: RotaryConfiguration.longropeAttentionFactor(
+            extension: factor, originalContext: original)))
     }
     var object = JSONObject()
     object["rope_parameters"] = rope

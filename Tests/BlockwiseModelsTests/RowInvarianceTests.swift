@@ -38,7 +38,9 @@ import Testing
   }
 
   @Test(arguments: subjects)
-  func `random plans over several sequences give every row the bits it has alone`(_ subject: Subject) async throws {
+  func `random plans over several sequences give every row the bits it has alone`(_ subject: Subject)
+    async throws
+  {
     let models = try (1...4).map { try Self.load(subject, threads: $0) }
     let reference = models[0]
     for seed in UInt64(1)...6 {
@@ -112,7 +114,8 @@ struct Scenario {
       let plan =
         sequence.isTree
         ? BlockPlan(
-          tree: sequence.tokens, parents: sequence.parents, prefixLength: sequence.prefix.count, outputs: outputs)
+          tree: sequence.tokens, parents: sequence.parents, prefixLength: sequence.prefix.count,
+          outputs: outputs)
         : BlockPlan(tokens: sequence.tokens, at: sequence.prefix.count, outputs: outputs)
       batch.append(SequencePass(plan: plan, cache: try await prefilled(model, sequence)))
     }

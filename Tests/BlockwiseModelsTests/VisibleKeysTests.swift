@@ -25,7 +25,8 @@ import Testing
       switch pass.visibility {
       case .causal: return key <= query
       case .bidirectional: return true
-      case .blockCausal(let size, let anchor): return floorDiv(key - anchor, size) <= floorDiv(query - anchor, size)
+      case .blockCausal(let size, let anchor):
+        return floorDiv(key - anchor, size) <= floorDiv(query - anchor, size)
       case .contextCausal(let start): return query >= start || key <= query
       case .ancestors: return writer < 0 ? key <= query : path.contains(writer)
       case .bits(let bits): return writer < 0 || bits[row, writer]
@@ -41,11 +42,14 @@ import Testing
     let kept = Int.random(in: 0...4, using: &random)
     let rows = Int.random(in: 1...9, using: &random)
     var positions = (0..<prefix).map(Int32.init)
-    for _ in 0..<kept + rows { positions.append(Int32.random(in: 0...Int32(prefix + kept + rows), using: &random)) }
+    for _ in 0..<kept + rows {
+      positions.append(Int32.random(in: 0...Int32(prefix + kept + rows), using: &random))
+    }
     let rowSlots = Array(prefix + kept..<prefix + kept + rows)
     let visibilities: [Visibility] = [
       .causal, .bidirectional,
-      .blockCausal(size: Int.random(in: 1...5, using: &random), anchor: Int.random(in: -3...7, using: &random)),
+      .blockCausal(
+        size: Int.random(in: 1...5, using: &random), anchor: Int.random(in: -3...7, using: &random)),
       .contextCausal(start: Int.random(in: 0...15, using: &random)),
       .ancestors(parents: (0..<rows).map { Int.random(in: -1..<max($0, 0), using: &random) }),
       .bits(bits(rows, &random)),
@@ -56,7 +60,8 @@ import Testing
         slotRows: Array(repeating: -1, count: kept) + (0..<rows).map(Int32.init),
         rowPositions: rowSlots.map { positions[$0] }, rowSlots: rowSlots, visibility: visibility)
       let window = Bool.random(using: &random) ? Int.random(in: 1...9, using: &random) : nil
-      let selection: [Int32]? = Bool.random(using: &random) ? (0..<20).filter { _ in Bool.random(using: &random) } : nil
+      let selection: [Int32]? =
+        Bool.random(using: &random) ? (0..<20).filter { _ in Bool.random(using: &random) } : nil
       var keys = VisibleKeys()
       keys.fill(pass, window: window, selection: selection)
       for row in 0..<rows {

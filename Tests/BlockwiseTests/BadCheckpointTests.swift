@@ -16,7 +16,8 @@ import Testing
     init(_ name: String) throws {
       folder = try TemporaryFolder()
       let source = SharedData.packageFolder + "/Tests/Fixtures/models/" + name
-      for file in try FileManager.default.contentsOfDirectory(atPath: source) where !file.hasPrefix("expected") {
+      for file in try FileManager.default.contentsOfDirectory(atPath: source)
+      where !file.hasPrefix("expected") {
         try FileManager.default.copyItem(atPath: "\(source)/\(file)", toPath: "\(folder.path)/\(file)")
       }
     }
@@ -52,9 +53,14 @@ import Testing
 
   @Test func `configurations that cannot be run are refused by key and value`() async throws {
     let cases: [(String, JSONValue, [String])] = [
-      ("architectures", ["MadeUpForCausalLM"], ["ModelError", "MadeUpForCausalLM", "LlamaForCausalLM", "config.json"]),
+      (
+        "architectures", ["MadeUpForCausalLM"],
+        ["ModelError", "MadeUpForCausalLM", "LlamaForCausalLM", "config.json"]
+      ),
       ("hidden_act", "gelu", ["ModelError", "hidden_act", "gelu"]),
-      ("rope_scaling", ["rope_type": "spiral", "factor": 2], ["ModelError", "rope_type", "spiral", "llama3"]),
+      (
+        "rope_scaling", ["rope_type": "spiral", "factor": 2], ["ModelError", "rope_type", "spiral", "llama3"]
+      ),
       ("num_attention_heads", 3, ["ModelError", "hidden_size", "num_attention_heads 3"]),
       ("num_attention_heads", 0, ["ModelError", "num_attention_heads", "0"]),
       ("hidden_size", -5, ["ModelError", "hidden_size", "-5"]),
@@ -111,7 +117,8 @@ import Testing
     #expect(message.contains("model-00002-of-00002.safetensors"), "\(message)")
   }
 
-  @Test func `a tokenizer with more tokens than the model has rows is refused with both counts`() async throws {
+  @Test func `a tokenizer with more tokens than the model has rows is refused with both counts`() async throws
+  {
     let copy = try Copy("qwen2")
     let tokens = try Tokenizer.load(folder: copy.path).vocabularyCount
     try copy.edit("tokenizer.json") { object in
@@ -151,7 +158,8 @@ import Testing
   @Test func `odd options are refused before anything is loaded`() async throws {
     let path = SharedData.packageFolder + "/Tests/Fixtures/models/llama"
     for options in [
-      ModelLoadOptions(contextLength: 0), ModelLoadOptions(contextLength: 1 << 40), ModelLoadOptions(threadCount: 0),
+      ModelLoadOptions(contextLength: 0), ModelLoadOptions(contextLength: 1 << 40),
+      ModelLoadOptions(threadCount: 0),
       ModelLoadOptions(memoryLimit: 10),
     ] {
       await #expect(throws: ModelError.self) { _ = try await LanguageModel.load(path, options: options) }

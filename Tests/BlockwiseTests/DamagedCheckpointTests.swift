@@ -20,10 +20,13 @@ import Testing
     let source = "\(Self.fixtures)/\(subject)"
     var isFolder: ObjCBool = false
     try #require(FileManager.default.fileExists(atPath: source, isDirectory: &isFolder))
-    let names = isFolder.boolValue
-      ? try FileManager.default.contentsOfDirectory(atPath: source).filter { !$0.hasPrefix("expected") }.sorted()
+    let names =
+      isFolder.boolValue
+      ? try FileManager.default.contentsOfDirectory(atPath: source).filter { !$0.hasPrefix("expected") }
+        .sorted()
       : [URL(fileURLWithPath: source).lastPathComponent]
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("blockwise-damage-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "blockwise-damage-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let origin = isFolder.boolValue ? source : URL(fileURLWithPath: source).deletingLastPathComponent().path
@@ -58,7 +61,8 @@ import Testing
     let tokens: [TokenID] = [1, 2, 3]
     let result = BlockResultBuffer()
     try await model.network.forward(
-      [SequencePass(plan: BlockPlan(tokens: tokens, at: 0), cache: try model.network.makeCache())], into: result)
+      [SequencePass(plan: BlockPlan(tokens: tokens, at: 0), cache: try model.network.makeCache())],
+      into: result)
     guard model.traits.isAutoregressive else { return }
     _ = try await model.session().complete(
       "Once upon a time", options: GenerationOptions(maximumTokenCount: 3, stopStrings: ["xyzzy"]))
@@ -82,7 +86,9 @@ import Testing
     default:
       let digits = bytes.indices.filter { (48...57).contains(bytes[$0]) }
       guard !digits.isEmpty else { return Data(bytes) }
-      let lies = ["0", "-1", "1e9", "99999999999999999999", "2147483648", "0.5", "null", "\"x\"", "[]", "1000003"]
+      let lies = [
+        "0", "-1", "1e9", "99999999999999999999", "2147483648", "0.5", "null", "\"x\"", "[]", "1000003",
+      ]
       let index = digits[Int.random(in: 0..<digits.count, using: &random)]
       var end = index
       while end < bytes.count, (48...57).contains(bytes[end]) { end += 1 }

@@ -165,7 +165,9 @@ import Testing
     }
   }
 
-  @Test func `a name that is neither path nor shipped model is refused with the names there are`() async throws {
+  @Test func `a name that is neither path nor shipped model is refused with the names there are`()
+    async throws
+  {
     await #expect(throws: ModelLocatorError.self) { _ = try await LanguageModel.load("no-such-model") }
   }
 }

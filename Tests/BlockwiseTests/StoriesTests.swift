@@ -61,7 +61,8 @@ import Testing
 
   @Test func `the likelihood of whole stories is the golden one`() async throws {
     let model = try await Self.model()
-    let text = String(decoding: try SharedData.bytes("text/tinystories-samples/tinystories.txt"), as: UTF8.self)
+    let text = String(
+      decoding: try SharedData.bytes("text/tinystories-samples/tinystories.txt"), as: UTF8.self)
     let stories = Self.stories(text)
     for item in try Self.golden().array("perplexity") {
       let story = stories[try item.integer("story_index")]
@@ -83,6 +84,8 @@ import Testing
 
   /// Stories are separated by lines that hold an end-of-text mark.
   static func stories(_ text: String) -> [String] {
-    text.components(separatedBy: "<|endoftext|>").map { $0.trimmingCharacters(in: .newlines) }.filter { !$0.isEmpty }
+    text.components(separatedBy: "<|endoftext|>").map { $0.trimmingCharacters(in: .newlines) }.filter {
+      !$0.isEmpty
+    }
   }
 }

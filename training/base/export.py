@@ -1,7 +1,7 @@
 """Writes a trained base model as a GGUF file and, on request, as a Hugging Face folder.
 
     python training/base/export.py --run training/runs/base --gguf Models/base/base.gguf
-    python training/base/export.py --run training/runs/base --hf /tmp/base-hf
+    python training/base/export.py --run training/runs/base --hf base-hf
 """
 
 import argparse

@@ -16,7 +16,8 @@ public struct AutoregressiveDecoder: Sendable {
         reason: "it was trained to fill masked blocks, not to continue text from left to right")
     }
     guard options.prefillRowCount > 0 else {
-      throw DecodingError.option("prefillRowCount", found: "\(options.prefillRowCount)", expected: "at least 1")
+      throw DecodingError.option(
+        "prefillRowCount", found: "\(options.prefillRowCount)", expected: "at least 1")
     }
     guard options.maximumTokenCount ?? 0 >= 0 else {
       throw DecodingError.option(
@@ -74,7 +75,9 @@ public struct AutoregressiveDecoder: Sendable {
       return (reason, statistics)
     }
     while true {
-      if let limit = options.maximumTokenCount, statistics.committedCount >= limit { return finished(.length) }
+      if let limit = options.maximumTokenCount, statistics.committedCount >= limit {
+        return finished(.length)
+      }
       if Task.isCancelled { return finished(.cancelled) }
       var allowed: TokenMask?
       if let constraint {

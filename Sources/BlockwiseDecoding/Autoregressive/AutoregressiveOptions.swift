@@ -6,6 +6,7 @@ public struct AutoregressiveOptions: Sendable {
   public var maximumTokenCount: Int?
   /// Tokens that end the text; they are not part of it.
   public var stopTokens: Set<TokenID>
+  /// How a token is drawn from its distribution.
   public var sampling: SamplingOptions
   /// Bounds what may be generated; a copy is advanced with every token.
   public var constraint: (any TokenConstraint)?
@@ -18,7 +19,8 @@ public struct AutoregressiveOptions: Sendable {
 
   /// Options with defaults: greedy, no limit but the context.
   public init(
-    maximumTokenCount: Int? = nil, stopTokens: Set<TokenID> = [], sampling: SamplingOptions = SamplingOptions(),
+    maximumTokenCount: Int? = nil, stopTokens: Set<TokenID> = [],
+    sampling: SamplingOptions = SamplingOptions(),
     constraint: (any TokenConstraint)? = nil, vocabularyLimit: Int? = nil, choice: Int = 0,
     prefillRowCount: Int = 256
   ) {

@@ -13,10 +13,12 @@ public enum CacheError: Error, Sendable, Hashable, CustomStringConvertible {
   /// A length beyond what is committed, or a canvas count beyond the canvas.
   case length(Int, available: Int)
 
+  /// What was refused and why.
   public var description: String {
     switch self {
     case .busy: "the cache is in use by a pass that has not finished"
-    case .contextFull(let needed, let length): "\(needed) cache slots are needed and the context has \(length)"
+    case .contextFull(let needed, let length):
+      "\(needed) cache slots are needed and the context has \(length)"
     case .outOfMemory(let bytes): "no memory for \(bytes) more bytes of cache"
     case .canvasOpen(let count): "a canvas of \(count) slots is open; commit or roll it back first"
     case .rows(let rows, let count):

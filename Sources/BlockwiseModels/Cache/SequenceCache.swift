@@ -73,7 +73,9 @@ package struct SequenceCache: Sendable {
 
   private mutating func setSlots(committed: Int, canvas: Int) {
     if committed > committedCount {
-      for slot in committedCount..<committed where positions[slot] != Int32(slot) { positionsAreSlots = false }
+      for slot in committedCount..<committed where positions[slot] != Int32(slot) {
+        positionsAreSlots = false
+      }
     }
     let shrinks = committed < committedCount
     committedCount = committed
@@ -82,7 +84,9 @@ package struct SequenceCache: Sendable {
     positions.removeSubrange(slotCount...)
     tokens.removeSubrange(slotCount...)
     if shrinks && !positionsAreSlots {
-      positionsAreSlots = positions.prefix(committed).enumerated().allSatisfy { $0.element == Int32($0.offset) }
+      positionsAreSlots = positions.prefix(committed).enumerated().allSatisfy {
+        $0.element == Int32($0.offset)
+      }
     }
     let pageCount = (slotCount + CacheLayout.pageSlotCount - 1) / CacheLayout.pageSlotCount
     // One spare page stays, so that a draft over a page border does not allocate again and again.
@@ -153,7 +157,8 @@ package struct SequenceCache: Sendable {
     var bytes: [UInt8] = []
     for block in 0..<layout.layerCount * 2 * layout.headCount {
       let row = UnsafeRawBufferPointer(
-        start: rowPointer(slot: slot, headOffset: block * layout.headByteCount), count: layout.headRowByteCount)
+        start: rowPointer(slot: slot, headOffset: block * layout.headByteCount),
+        count: layout.headRowByteCount)
       bytes.append(contentsOf: row)
     }
     return bytes

@@ -7,16 +7,25 @@
 /// logits = head(norm(h))
 /// ```
 public struct DecoderConfiguration: Sendable, Hashable {
+  /// Elements of a hidden state.
   public var hiddenSize: Int
+  /// Layers.
   public var layerCount: Int
+  /// Query heads.
   public var headCount: Int
+  /// Key/value heads; a divisor of ``headCount``.
   public var keyValueHeadCount: Int
   /// Elements of a head; `headCount · headDimension` may differ from ``hiddenSize``.
   public var headDimension: Int
+  /// Inner size of a dense feed-forward network.
   public var feedForwardSize: Int
+  /// Rows of the embedding and of the head.
   public var vocabularyCount: Int
+  /// Positions the model was made for.
   public var contextLength: Int
+  /// Added to the mean square in RMS norms.
   public var normEpsilon: Float
+  /// Rotary position embedding.
   public var rotary: RotaryConfiguration
   /// Per layer: keys further back than this many positions are hidden; nil sees all.
   public var windows: [Int?]
@@ -35,6 +44,7 @@ public struct DecoderConfiguration: Sendable, Hashable {
 
   /// A mixture of experts with softmax routing (Qwen3-MoE).
   public struct Mixture: Sendable, Hashable {
+    /// Experts of a layer.
     public var expertCount: Int
     /// Experts that a row uses.
     public var usedExpertCount: Int

@@ -33,10 +33,12 @@ extension DecoderModel {
     let cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     let layout = try CacheLayout.checked(configuration, format: cacheFormat, file: file)
     try checkMemory(
-      weights: store.byteCount, cache: layout.byteCount(slotCount: contextLength), contextLength: contextLength,
+      weights: store.byteCount, cache: layout.byteCount(slotCount: contextLength),
+      contextLength: contextLength,
       limit: options.memoryLimit, hasExplicitContext: options.contextLength != nil, file: file)
 
-    let pool = WorkerPool(threadCount: options.threadCount ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
+    let pool = WorkerPool(
+      threadCount: options.threadCount ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
     let kernels = Kernels(options.kernelVariant ?? .best)
     let weights = try DecoderWeights(store: store, description: description, pool: pool, progress: progress)
     return try DecoderModel(
@@ -45,8 +47,9 @@ extension DecoderModel {
   }
 
   /// What a checkpoint is, without reading its weights.
-  public static func inspect(_ source: ModelSource) throws -> (configuration: DecoderConfiguration, traits: ModelTraits)
-  {
+  public static func inspect(_ source: ModelSource) throws -> (
+    configuration: DecoderConfiguration, traits: ModelTraits
+  ) {
     let description = try describe(source).description
     return (description.configuration, description.traits)
   }
@@ -56,7 +59,8 @@ extension DecoderModel {
   ) throws -> (description: ModelDescription, store: any WeightStore, file: String) {
     switch source {
     case .folder(let folder):
-      let description = try ModelFamilies.describe(ConfigReader(folder.configuration, file: folder.configurationPath))
+      let description = try ModelFamilies.describe(
+        ConfigReader(folder.configuration, file: folder.configurationPath))
       return (description, folder.weights, folder.path)
     case .gguf(let gguf):
       return (try ModelFamilies.describe(GGUFReader(gguf)), gguf, gguf.path)
@@ -92,7 +96,8 @@ extension CacheLayout {
     let elements = heads.partialValue.multipliedReportingOverflow(by: configuration.headDimension)
     guard !heads.overflow, !elements.overflow, elements.partialValue < 1 << 40 else {
       throw ModelError.key(
-        "num_key_value_heads", found: "\(configuration.keyValueHeadCount)", expected: "a cache that can be addressed",
+        "num_key_value_heads", found: "\(configuration.keyValueHeadCount)",
+        expected: "a cache that can be addressed",
         file: file)
     }
     return CacheLayout(

@@ -2,6 +2,7 @@ public import BlockwiseKernels
 
 /// The generic decoder stack over packed weights: every family of checkpoints runs through this.
 public final class DecoderModel: BlockModel {
+  /// What the model is able to do.
   public let traits: ModelTraits
   /// The switches of the stack.
   public let configuration: DecoderConfiguration
@@ -64,6 +65,7 @@ public final class DecoderModel: BlockModel {
     return CacheHandle(layout: cacheLayout, contextLength: length)
   }
 
+  /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
     try await engine.run { try self.evaluate(batch, into: result) }
   }

@@ -13,7 +13,8 @@ extension DecoderPass {
     let hidden = configuration.hiddenSize
     let input = model.workspace.normed
     project(
-      router, input: input, rowCount: rowCount, output: memory.routerLogits.pointer, stride: mixture.expertCount)
+      router, input: input, rowCount: rowCount, output: memory.routerLogits.pointer,
+      stride: mixture.expertCount)
     for row in 0..<rowCount { choose(row, mixture, memory) }
 
     for (expert, weights) in experts.enumerated() {
@@ -40,7 +41,8 @@ extension DecoderPass {
       for element in 0..<hidden {
         var sum: Float = 0
         for rank in 0..<used {
-          sum += memory.weights[row * used + rank] * memory.ranked.pointer[(row * used + rank) * hidden + element]
+          sum +=
+            memory.weights[row * used + rank] * memory.ranked.pointer[(row * used + rank) * hidden + element]
         }
         target[element] = sum
       }

@@ -32,8 +32,10 @@ extension DecoderPass {
       values.withUnsafeMutableBufferPointer { values in
         guard let target = values.baseAddress else { return }
         model.kernels.rmsNorm(
-          model.workspace.hidden.pointer + sequence.firstRow * size, stride: size, weight: model.weights.finalNorm,
-          epsilon: configuration.normEpsilon, rowCount: sequence.plan.rowCount, columnCount: size, into: target,
+          model.workspace.hidden.pointer + sequence.firstRow * size, stride: size,
+          weight: model.weights.finalNorm,
+          epsilon: configuration.normEpsilon, rowCount: sequence.plan.rowCount, columnCount: size,
+          into: target,
           outputStride: size)
       }
       result.entries[index].taps.append((.final, values))
@@ -70,7 +72,8 @@ extension DecoderPass {
           let chunk = first..<min(first + chunkSize, rows.count)
           fillHeadInput(rows[chunk].map { sequence.firstRow + $0 })
           let target = logits.baseAddress.map { $0 + first * vocabulary } ?? model.workspace.logits.pointer
-          result.entries[index].statistics += headRows(count: chunk.count, into: keeps ? target : model.workspace.logits.pointer)
+          result.entries[index].statistics += headRows(
+            count: chunk.count, into: keeps ? target : model.workspace.logits.pointer)
         }
       }
       if keeps { swap(&logits, &result.entries[index].logits) }
@@ -92,9 +95,11 @@ extension DecoderPass {
   private func headRows(count: Int, into logits: UnsafeMutablePointer<Float>) -> [RowStatistics] {
     let vocabulary = configuration.vocabularyCount
     project(
-      model.weights.head, input: model.workspace.headInput, rowCount: count, output: logits, stride: vocabulary)
+      model.weights.head, input: model.workspace.headInput, rowCount: count, output: logits,
+      stride: vocabulary)
     return (0..<count).map { row in
-      guard let found = model.kernels.statistics(ofLogits: logits + row * vocabulary, count: vocabulary) else {
+      guard let found = model.kernels.statistics(ofLogits: logits + row * vocabulary, count: vocabulary)
+      else {
         return .undefined
       }
       return RowStatistics(

@@ -112,7 +112,8 @@ struct DecoderPass {
     }
     workspace.attended.quantizeIfNeeded(rowCount: rowCount, mode: model.mode, kernels: kernels, pool: pool)
     project(
-      layer.attentionOutput, input: workspace.attended, rowCount: rowCount, output: workspace.projected.pointer,
+      layer.attentionOutput, input: workspace.attended, rowCount: rowCount,
+      output: workspace.projected.pointer,
       stride: configuration.hiddenSize)
     addToResidual(workspace.projected.pointer)
   }
@@ -131,13 +132,17 @@ struct DecoderPass {
   }
 
   private func prepareRow(
-    _ row: Int, of sequence: Sequence, layerIndex: Int, _ layer: DecoderWeights.Layer, cacheLayout: CacheLayout
+    _ row: Int, of sequence: Sequence, layerIndex: Int, _ layer: DecoderWeights.Layer,
+    cacheLayout: CacheLayout
   ) {
     let dimension = configuration.headDimension
     let query = workspace.queryKeyValue.pointer + (sequence.firstRow + row) * configuration.queryKeyValueSize
     let key = query + configuration.querySize
     let value = key + configuration.keyValueSize
-    let parts = [(query, configuration.headCount, layer.queryNorm), (key, configuration.keyValueHeadCount, layer.keyNorm)]
+    let parts = [
+      (query, configuration.headCount, layer.queryNorm),
+      (key, configuration.keyValueHeadCount, layer.keyNorm),
+    ]
     let position = Int(sequence.plan.positions[row])
     for (heads, count, norm) in parts {
       if let norm {
@@ -190,7 +195,8 @@ struct DecoderPass {
     let group = configuration.headCount / configuration.keyValueHeadCount
     let passRow = sequence.firstRow + row
     let queries =
-      workspace.queryKeyValue.pointer + passRow * configuration.queryKeyValueSize + keyValueHead * group * dimension
+      workspace.queryKeyValue.pointer + passRow * configuration.queryKeyValueSize + keyValueHead * group
+      * dimension
     let head = AttentionHead(
       keyOffset: cacheLayout.keyOffset(layer: layerIndex, head: keyValueHead),
       valueOffset: cacheLayout.valueOffset(layer: layerIndex, head: keyValueHead), headDimension: dimension,

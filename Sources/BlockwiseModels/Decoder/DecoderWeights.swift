@@ -224,7 +224,8 @@ private struct WeightPacker {
     var sources: [PackedMatrix.Source] = []
     for view in views {
       guard let base = view.bytes.baseAddress else {
-        throw ModelError.tensorShape(name: view.name, expected: [1, columns], found: view.shape, file: view.file)
+        throw ModelError.tensorShape(
+          name: view.name, expected: [1, columns], found: view.shape, file: view.file)
       }
       sources.append(PackedMatrix.Source(base: base, rowCount: view.shape[0]))
     }

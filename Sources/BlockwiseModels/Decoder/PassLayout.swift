@@ -123,7 +123,8 @@ struct PassLayout {
       guard (0..<contextLength).contains(Int(plan.positions[row])) else {
         throw .position(row: row, position: Int(plan.positions[row]), contextLength: contextLength)
       }
-      guard plan.embeddings?.rows.contains(row) == true || (0..<vocabularyCount).contains(plan.tokens[row].index)
+      guard
+        plan.embeddings?.rows.contains(row) == true || (0..<vocabularyCount).contains(plan.tokens[row].index)
       else { throw .token(row: row, token: plan.tokens[row].index, vocabularyCount: vocabularyCount) }
     }
   }

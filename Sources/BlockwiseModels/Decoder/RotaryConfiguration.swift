@@ -30,7 +30,9 @@ public struct RotaryConfiguration: Sendable, Hashable {
   public var base: Double
   /// Rotated elements of a head, even, from the front.
   public var dimension: Int
+  /// Which elements form a pair.
   public var layout: Layout
+  /// How frequencies change for long contexts.
   public var scaling: Scaling
 
   /// A rotary embedding from its parts.

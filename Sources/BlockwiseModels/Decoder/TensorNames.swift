@@ -43,8 +43,10 @@ struct TensorNames: Sendable {
 
   /// Names in GGUF files.
   static let gguf = TensorNames(
-    embedding: "token_embd.weight", finalNorm: "output_norm.weight", head: "output.weight", layerPrefix: "blk.",
-    attentionNorm: "attn_norm", query: "attn_q", key: "attn_k", value: "attn_v", attentionOutput: "attn_output",
+    embedding: "token_embd.weight", finalNorm: "output_norm.weight", head: "output.weight",
+    layerPrefix: "blk.",
+    attentionNorm: "attn_norm", query: "attn_q", key: "attn_k", value: "attn_v",
+    attentionOutput: "attn_output",
     queryNorm: "attn_q_norm", keyNorm: "attn_k_norm", feedForwardNorm: "ffn_norm", gate: "ffn_gate",
     up: "ffn_up", down: "ffn_down", router: "ffn_gate_inp", expertGate: "", expertUp: "", expertDown: "")
 }

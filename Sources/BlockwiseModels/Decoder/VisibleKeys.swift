@@ -58,7 +58,9 @@ package struct VisibleKeys {
     }
     // The prefix comes first only if nothing behind it has a smaller position.
     let isPrefixFirst = order.first.map { Int(pass.slotPositions[$0]) >= pass.prefixCount } ?? true
-    if !isPrefixFirst { order = merged(prefixCount: pass.prefixCount, tail: order, positions: pass.slotPositions) }
+    if !isPrefixFirst {
+      order = merged(prefixCount: pass.prefixCount, tail: order, positions: pass.slotPositions)
+    }
     let ancestors = AncestorSets(visibility: pass.visibility, rowCount: pass.rowSlots.count)
 
     for row in pass.rowSlots.indices {

@@ -13,7 +13,8 @@ extension ConfigReader {
     } else {
       guard hidden % heads == 0 else {
         throw ModelError.key(
-          "hidden_size", found: "\(hidden)", expected: "a multiple of num_attention_heads \(heads)", file: file)
+          "hidden_size", found: "\(hidden)", expected: "a multiple of num_attention_heads \(heads)",
+          file: file)
       }
       headDimension = hidden / heads
     }
@@ -45,7 +46,9 @@ extension ConfigReader {
   package func rotary(headDimension: Int, contextLength: Int) throws -> RotaryConfiguration {
     let parameters = try object("rope_parameters")
     let scaling = try parameters ?? object("rope_scaling")
-    let base = try parameters?.optionalDouble("rope_theta") ?? optionalDouble("rope_theta", "rotary_emb_base") ?? 10_000
+    let base =
+      try parameters?.optionalDouble("rope_theta") ?? optionalDouble("rope_theta", "rotary_emb_base")
+      ?? 10_000
     let partial =
       try parameters?.optionalDouble("partial_rotary_factor")
       ?? optionalDouble("partial_rotary_factor", "rotary_pct") ?? 1
@@ -75,7 +78,8 @@ extension ConfigReader {
     case "linear": return .linear(factor: try double("factor"))
     case "dynamic":
       guard dimension > 2 else {
-        throw ModelError.key("rope_type", found: "dynamic", expected: "more than 2 rotated elements", file: file)
+        throw ModelError.key(
+          "rope_type", found: "dynamic", expected: "more than 2 rotated elements", file: file)
       }
       return .dynamic(factor: try double("factor"), originalContext: try originalContext())
     case "llama3":
@@ -100,7 +104,8 @@ extension ConfigReader {
         attention = RotaryConfiguration.yarnAttentionFactor(factor)
       }
       return .yarn(
-        factor: factor, originalContext: try originalContext(), betaFast: try optionalDouble("beta_fast") ?? 32,
+        factor: factor, originalContext: try originalContext(),
+        betaFast: try optionalDouble("beta_fast") ?? 32,
         betaSlow: try optionalDouble("beta_slow") ?? 1, attentionFactor: attention,
         truncates: try optionalBool("truncate") ?? true)
     default:
@@ -136,7 +141,8 @@ extension DecoderConfiguration {
   func validateHeads(file: String) throws {
     guard headCount % keyValueHeadCount == 0 else {
       throw ModelError.key(
-        "num_key_value_heads", found: "\(keyValueHeadCount)", expected: "a divisor of \(headCount) heads", file: file)
+        "num_key_value_heads", found: "\(keyValueHeadCount)", expected: "a divisor of \(headCount) heads",
+        file: file)
     }
   }
 

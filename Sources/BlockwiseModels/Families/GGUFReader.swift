@@ -30,7 +30,8 @@ package struct GGUFReader {
     guard let value = metadata[key] else { return nil }
     guard let number = value.integerValue, range.contains(number) else {
       throw ModelError.key(
-        key, found: value.summary, expected: "a whole number in \(range.lowerBound)…\(range.upperBound)", file: file)
+        key, found: value.summary, expected: "a whole number in \(range.lowerBound)…\(range.upperBound)",
+        file: file)
     }
     return number
   }
@@ -73,7 +74,8 @@ package struct GGUFReader {
     } else {
       guard hidden % heads == 0 else {
         throw ModelError.key(
-          "\(architecture).embedding_length", found: "\(hidden)", expected: "a multiple of \(heads) heads", file: file)
+          "\(architecture).embedding_length", found: "\(hidden)", expected: "a multiple of \(heads) heads",
+          file: file)
       }
       headDimension = hidden / heads
     }
@@ -122,7 +124,8 @@ package struct GGUFReader {
       let factor = try optionalDouble("rope.scaling.factor") ?? 1
       return .yarn(
         factor: factor,
-        originalContext: try optionalInt("rope.scaling.original_context_length", in: 1...1 << 30) ?? contextLength,
+        originalContext: try optionalInt("rope.scaling.original_context_length", in: 1...1 << 30)
+          ?? contextLength,
         betaFast: try optionalDouble("rope.scaling.yarn_beta_fast") ?? 32,
         betaSlow: try optionalDouble("rope.scaling.yarn_beta_slow") ?? 1,
         attentionFactor: RotaryConfiguration.yarnAttentionFactor(factor)
@@ -130,7 +133,8 @@ package struct GGUFReader {
         truncates: true)
     default:
       throw ModelError.key(
-        "\(architecture).rope.scaling.type", found: "\"\(kind)\"", expected: "none, linear or yarn", file: file)
+        "\(architecture).rope.scaling.type", found: "\"\(kind)\"", expected: "none, linear or yarn",
+        file: file)
     }
   }
 }

@@ -23,7 +23,8 @@ enum LLaDA: ModelFamily {
     var configuration = DecoderConfiguration(
       hiddenSize: hidden, layerCount: layers, headCount: heads,
       keyValueHeadCount: try config.optionalInt("n_kv_heads", in: 1...1 << 14) ?? heads,
-      headDimension: hidden / heads, feedForwardSize: feedForward, vocabularyCount: rows, contextLength: context,
+      headDimension: hidden / heads, feedForwardSize: feedForward, vocabularyCount: rows,
+      contextLength: context,
       normEpsilon: Float(try config.optionalDouble("rms_norm_eps") ?? 1e-5),
       rotary: try config.rotary(headDimension: hidden / heads, contextLength: context),
       windows: Array(repeating: nil, count: layers))
@@ -75,7 +76,8 @@ enum LLaDA: ModelFamily {
 }
 
 extension ConfigReader {
-  fileprivate func optionalInt(_ key: String, in range: ClosedRange<Int>, orElse fallback: Int) throws -> Int {
+  fileprivate func optionalInt(_ key: String, in range: ClosedRange<Int>, orElse fallback: Int) throws -> Int
+  {
     try optionalInt(key, in: range) ?? fallback
   }
 }

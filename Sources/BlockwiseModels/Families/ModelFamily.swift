@@ -23,7 +23,8 @@ extension ModelFamily {
   static var ggufArchitectures: [String] { [] }
 
   static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
-    throw ModelError.architecture(found: metadata.architecture, file: metadata.file, known: ModelFamilies.ggufNames)
+    throw ModelError.architecture(
+      found: metadata.architecture, file: metadata.file, known: ModelFamilies.ggufNames)
   }
 }
 

@@ -50,7 +50,8 @@ public struct BlockPlan: Sendable {
 
   /// Tokens that follow each other from position `start`, all treated alike.
   public init(
-    tokens: some Sequence<TokenID>, at start: Int, write: RowWrite = .append, visibility: Visibility = .causal,
+    tokens: some Sequence<TokenID>, at start: Int, write: RowWrite = .append,
+    visibility: Visibility = .causal,
     outputs: OutputRequest = OutputRequest()
   ) {
     let tokens = Array(tokens)
@@ -62,7 +63,8 @@ public struct BlockPlan: Sendable {
   /// A draft tree behind a prefix of `prefixLength` tokens: node `i` sits one position behind its parent.
   /// - Parameter parents: the parent node of every node, less than its own index, or −1.
   public init(
-    tree tokens: [TokenID], parents: [Int], prefixLength: Int, outputs: OutputRequest = OutputRequest(rows: .all)
+    tree tokens: [TokenID], parents: [Int], prefixLength: Int,
+    outputs: OutputRequest = OutputRequest(rows: .all)
   ) {
     var positions: [Int32] = []
     positions.reserveCapacity(tokens.count)

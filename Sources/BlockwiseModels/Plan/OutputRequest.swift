@@ -26,8 +26,11 @@ public struct OutputRequest: Sendable, Hashable {
     case final
   }
 
+  /// Which rows get an output.
   public var rows: Rows
+  /// What each of them gets.
   public var detail: Detail
+  /// Where hidden states are recorded.
   public var taps: [Tap]
 
   /// Asks for `detail` of `rows`, and for hidden states.

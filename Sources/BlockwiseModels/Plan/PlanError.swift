@@ -25,6 +25,7 @@ public enum PlanError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The same cache twice in one batch, or a cache of another model.
   case cache(String)
 
+  /// What was wrong and what would be right.
   public var description: String {
     switch self {
     case .lengths(let tokens, let positions, let writes):

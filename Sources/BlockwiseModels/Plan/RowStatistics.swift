@@ -1,5 +1,5 @@
-internal import Foundation
 public import BlockwiseFiles
+internal import Foundation
 
 /// What a decoder usually needs to know of a row's distribution, reduced from its logits in one pass.
 ///

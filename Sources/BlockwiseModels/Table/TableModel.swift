@@ -10,6 +10,7 @@ public final class TableModel: BlockModel {
   /// A key that a row sees: its position and token.
   public typealias SeenToken = (position: Int, token: TokenID)
 
+  /// What the model is able to do.
   public let traits: ModelTraits
   private let logits: @Sendable (_ position: Int, _ seen: [SeenToken]) -> [Float]
   /// Passes and rows so far.
@@ -24,7 +25,8 @@ public final class TableModel: BlockModel {
     logits: @escaping @Sendable (_ position: Int, _ seen: [SeenToken]) -> [Float]
   ) {
     traits = ModelTraits(
-      family: "table", vocabularyCount: vocabularyCount, contextLength: contextLength, hiddenSize: 0, layerCount: 0,
+      family: "table", vocabularyCount: vocabularyCount, contextLength: contextLength, hiddenSize: 0,
+      layerCount: 0,
       maskToken: maskToken, logitAlignment: logitAlignment, contextMask: contextMask)
     self.logits = logits
   }
@@ -39,6 +41,7 @@ public final class TableModel: BlockModel {
   /// Passes so far, and rows in them.
   public var passCounts: (passes: Int, rows: Int) { counter.counts }
 
+  /// A new empty cache, which stores tokens and positions only.
   public func makeCache(contextLength: Int?) throws -> CacheHandle {
     let length = contextLength ?? traits.contextLength
     guard (1...traits.contextLength).contains(length) else {
@@ -49,6 +52,7 @@ public final class TableModel: BlockModel {
 
   private static let layout = CacheLayout(layerCount: 0, headCount: 0, headDimension: 1, format: .f32)
 
+  /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
     // Everything is checked before the first cache changes.
     var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
@@ -71,7 +75,9 @@ public final class TableModel: BlockModel {
     counter.add(rows: batch.reduce(0) { $0 + $1.plan.rowCount })
   }
 
-  private func entry(_ plan: BlockPlan, _ pass: VisibleKeys.Pass, tokens: [TokenID]) -> BlockResultBuffer.Entry {
+  private func entry(_ plan: BlockPlan, _ pass: VisibleKeys.Pass, tokens: [TokenID])
+    -> BlockResultBuffer.Entry
+  {
     var keys = VisibleKeys()
     keys.fill(pass, window: nil, selection: nil)
     var entry = BlockResultBuffer.Entry()
@@ -84,7 +90,8 @@ public final class TableModel: BlockModel {
         }
       }
       let values = logits(Int(plan.positions[row]), seen)
-      precondition(values.count == traits.vocabularyCount, "\(values.count) logits of \(traits.vocabularyCount)")
+      precondition(
+        values.count == traits.vocabularyCount, "\(values.count) logits of \(traits.vocabularyCount)")
       entry.statistics.append(Self.statistics(values))
       if plan.outputs.detail == .logits { entry.logits += values }
     }
