@@ -9,7 +9,7 @@ public enum SharedData {
     if FileManager.default.fileExists(atPath: path) { return path }
     // The runner exits when its summary is printed: this becomes the last line.
     atexit {
-      print("note: tests of ../shared/data were skipped (set BLOCKWISE_SHARED_DATA); Tests/Fixtures were used")
+      print("note: tests of ../shared/data were skipped; only Tests/Fixtures were used")
     }
     return nil
   }()
