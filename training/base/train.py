@@ -24,7 +24,7 @@ from model import BaseModel, ModelConfig
 MIXTURE = {"start": {"generated": 0.50, "tinystories": 0.20, "books": 0.30},
            "stable": {"generated": 0.35, "tinystories": 0.25, "books": 0.40},
            "decay": {"generated": 0.60, "tinystories": 0.20, "books": 0.20}}
-START_STEPS = 800
+START_STEPS = 945
 
 
 class Source:
