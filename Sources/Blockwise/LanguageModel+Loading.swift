@@ -36,6 +36,9 @@ extension LanguageModel {
 
   /// A tokenizer may know fewer tokens than the head has rows (padding), but none that the embedding lacks.
   private static func checkVocabulary(_ tokenizer: Tokenizer, _ traits: ModelTraits, path: String) throws {
+    guard tokenizer.vocabularyCount > 0 else {
+      throw ModelError.key("vocab", found: "no tokens", expected: "a tokenizer with tokens", file: path)
+    }
     guard tokenizer.vocabularyCount <= traits.vocabularyCount else {
       throw ModelError.key(
         "vocab_size", found: "\(traits.vocabularyCount)",

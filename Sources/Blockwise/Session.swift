@@ -33,9 +33,16 @@ public final class Session: Sendable {
   public var cachedTokens: [TokenID] { get throws { try cache.committedTokens } }
 
   /// Forgets everything.
-  public func reset() throws { try cache.truncate(to: 0) }
+  /// - Throws: ``SessionError/busy`` while a generation is running or ending.
+  public func reset() throws {
+    try state.withLock { state in
+      guard state.running == nil else { throw SessionError.busy }
+      try cache.truncate(to: 0)
+    }
+  }
 
-  /// Continues a text. Leaving the loop or cancelling the task ends the generation within one pass; the session
+  /// Continues a text: the tokenizer adds its start token, so the text should not begin with one. The answer's text
+  /// is what follows the prompt's, so that both can be joined. Leaving the loop or cancelling the task ends the generation within one pass; the session
   /// can be used again at once.
   public func generate(
     _ prompt: String, options: GenerationOptions = GenerationOptions()
@@ -49,9 +56,9 @@ public final class Session: Sendable {
   ) -> AsyncThrowingStream<SessionEvent, any Error> {
     AsyncThrowingStream { continuation in
       do {
-        let task = try start(prompt: prompt, options: options) { continuation.yield($0) }
+        let (number, task) = try start(prompt: prompt, options: options) { continuation.yield($0) }
         continuation.onTermination = { [weak self] reason in
-          if case .cancelled = reason { self?.stop() }
+          if case .cancelled = reason { self?.stop(only: number) }
         }
         Task {
           do {
@@ -79,18 +86,23 @@ public final class Session: Sendable {
   public func complete(
     tokens prompt: [TokenID], options: GenerationOptions = GenerationOptions()
   ) async throws -> Generation {
-    let task = try start(prompt: prompt, options: options) { _ in }
+    let (number, task) = try start(prompt: prompt, options: options) { _ in }
     return try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {
-      stop()
+      stop(only: number)
     }
   }
 
   /// Ends the running generation within one pass; its events go on to the last one, which carries the text so far
   /// and its statistics. Does nothing when none is running.
-  public func stop() {
+  public func stop() { stop(only: nil) }
+
+  /// Stops the generation of that number if it is still the running one: a reader that leaves late must not end the
+  /// generation that came after its own.
+  private func stop(only number: Int?) {
     state.withLock { state in
+      guard number == nil || state.running?.number == number else { return }
       state.running?.isStopping = true
       state.running?.task.cancel()
     }
@@ -99,8 +111,8 @@ public final class Session: Sendable {
   /// Starts a generation; one that is stopping is awaited first, one that is not makes the session busy.
   private func start(
     prompt: [TokenID], options: GenerationOptions, report: @escaping @Sendable (SessionEvent) -> Void
-  ) throws -> Task<Generation, any Error> {
-    try state.withLock { state throws -> Task<Generation, any Error> in
+  ) throws -> (number: Int, task: Task<Generation, any Error>) {
+    try state.withLock { state throws -> (number: Int, task: Task<Generation, any Error>) in
       let previous = state.running
       if let previous, !previous.isStopping { throw SessionError.busy }
       state.startedCount += 1
@@ -108,10 +120,10 @@ public final class Session: Sendable {
       let task = Task {
         _ = await previous?.task.result
         defer { self.finish(number) }
-        return try await self.run(prompt: prompt, options: options, report: report)
+        return try await self.run(number, prompt: prompt, options: options, report: report)
       }
       state.running = Running(number: number, task: task)
-      return task
+      return (number, task)
     }
   }
 
@@ -123,15 +135,19 @@ public final class Session: Sendable {
   }
 
   private func run(
-    prompt: [TokenID], options: GenerationOptions, report: @Sendable (SessionEvent) -> Void
+    _ number: Int, prompt: [TokenID], options: GenerationOptions, report: @Sendable (SessionEvent) -> Void
   ) async throws -> Generation {
     let decision = try model.decision(for: options.method)
-    try keepCommonPrefix(with: prompt)
     let decoder = try AutoregressiveDecoder(
       model: model.network, options: model.autoregressiveOptions(for: options))
-
-    var detokenizer = model.tokenizer.makeDetokenizer(skipSpecialTokens: !options.showsSpecialTokens)
     var matcher = try StopStringMatcher(options.stopStrings)
+    try decoder.check(prompt, contextLength: cache.contextLength)
+    // Nothing is refused any more: only now the cache lets go of what the prompt does not share with it.
+    try keepCommonPrefix(with: prompt)
+
+    // The text goes on where the prompt ends: a space at the front of a word stays, half a character is completed.
+    var detokenizer = model.tokenizer.makeDetokenizer(skipSpecialTokens: !options.showsSpecialTokens)
+    for token in prompt { _ = detokenizer.append(token) }
     var text = ""
     var tokens: [SampledToken] = []
     var isStopped = false
@@ -155,6 +171,8 @@ public final class Session: Sendable {
     let generation = Generation(
       text: text, tokens: tokens, finishReason: matcher.match != nil ? .stop : reason, decision: decision,
       statistics: statistics)
+    // The session is free before the reader learns of the end, so that it can go on at once.
+    finish(number)
     report(.finished(generation))
     return generation
   }

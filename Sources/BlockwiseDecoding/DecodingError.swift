@@ -8,6 +8,8 @@ public enum DecodingError: Error, Sendable, Hashable, CustomStringConvertible {
   case token(Int, position: Int, vocabularyCount: Int)
   /// The method does not fit the model.
   case method(String, family: String, reason: String)
+  /// Somebody else changed the cache while it was being decoded into.
+  case cacheChanged(expected: Int, found: Int)
   /// An option outside its range.
   case option(String, found: String, expected: String)
 
@@ -21,6 +23,8 @@ public enum DecodingError: Error, Sendable, Hashable, CustomStringConvertible {
       "token \(token) at position \(position) of the prompt is outside the vocabulary of \(count)"
     case .method(let method, let family, let reason):
       "decoding by \(method) is not possible with this \(family) model: \(reason)"
+    case .cacheChanged(let expected, let found):
+      "the cache holds \(found) tokens where decoding left \(expected); it must not be changed meanwhile"
     case .option(let name, let found, let expected): "\(name) is \(found), expected \(expected)"
     }
   }

@@ -25,6 +25,12 @@ public struct ForwardBenchmark: Sendable {
     }
     if rowCounts.isEmpty { throw .option(name: "rows", found: "nothing", expected: "at least one number") }
     if depths.isEmpty { throw .option(name: "depth", found: "nothing", expected: "at least one number") }
+    if let depth = depths.first(where: { !(0...1 << 30).contains($0) }) {
+      throw .option(name: "depth", found: "\(depth)", expected: "0…\(1 << 30)")
+    }
+    if let rows = rowCounts.first(where: { !(1...1 << 20).contains($0) }) {
+      throw .option(name: "rows", found: "\(rows)", expected: "1…\(1 << 20)")
+    }
     if sampleCount < 1 { throw .option(name: "samples", found: "\(sampleCount)", expected: "at least 1") }
     self.rowCounts = rowCounts
     self.depths = depths
@@ -53,7 +59,7 @@ public struct ForwardBenchmark: Sendable {
     public var limits: MachineLimits
     /// Bytes of weights that one pass reads.
     public var weightByteCount: Int
-    /// Weights that each row is multiplied with.
+    /// Weights that each row is multiplied with; of a mixture all experts count, though a row uses some.
     public var weightCount: Int
     /// Threads of a pass.
     public var threadCount: Int

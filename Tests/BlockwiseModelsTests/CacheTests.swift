@@ -177,7 +177,7 @@ import Testing
       ),
       (
         BlockPlan(tokens: [1], at: 5, visibility: .blockCausal(size: 0)),
-        .visibility("blocks of 0 at 0, expected a size of at least 1")
+        .visibility("blocks of 0 at 0, expected a size of 1…2³¹")
       ),
       (
         BlockPlan(tokens: [1], at: 5, visibility: .ancestors(parents: [0])),

@@ -18,7 +18,9 @@ import Testing
   /// Every weight format, windows, biases, head norms, both ways to compute, every cache format.
   static let subjects: [Subject] = {
     let root = ParityFixture.fixtureRoot
-    return [
+    let mixture = ParityFixture.shared.filter { $0.folder.hasSuffix("qwen3-moe") }
+      .map { Subject(path: $0.folder, compute: .f32, cache: .f16) }
+    return mixture + [
       Subject(path: "\(root)/models/llama", compute: .f32, cache: .f32),
       Subject(path: "\(root)/models/mistral", compute: .auto, cache: .f16),
       Subject(path: "\(root)/models/qwen3", compute: .f32, cache: .q8_0),

@@ -63,6 +63,9 @@ import Testing
       ),
       ("num_attention_heads", 3, ["ModelError", "hidden_size", "num_attention_heads 3"]),
       ("num_attention_heads", 0, ["ModelError", "num_attention_heads", "0"]),
+      ("hidden_size", 131_072, ["ModelError", "head_dim", "65536"]),
+      ("head_dim", 70_000, ["ModelError", "head_dim"]),
+      ("partial_rotary_factor", 1e30, ["ModelError", "rotated"]),
       ("hidden_size", -5, ["ModelError", "hidden_size", "-5"]),
       ("hidden_size", 4096, ["ModelError", "4096"]),
       ("num_hidden_layers", 5, ["model.layers.2", "model.safetensors"]),
@@ -142,6 +145,19 @@ import Testing
     }
     let message = await Self.refusal(copy.path)
     #expect(message.contains("Sorcery"), "\(message)")
+  }
+
+  @Test func `variants of LLaDA that are not computed are refused by their switch`() async throws {
+    let cases: [(String, JSONValue)] = [
+      ("rope", false), ("clip_qkv", 0.01), ("alibi", true), ("multi_query_attention", true),
+      ("block_type", "sequential"),
+    ]
+    for (key, value) in cases {
+      let copy = try Copy("llada")
+      try copy.edit("config.json") { $0[key] = value }
+      let message = await Self.refusal(copy.path)
+      #expect(message.contains("\(key)") && message.contains("not supported"), "\(message)")
+    }
   }
 
   @Test func `folders without a model say what is missing`() async throws {

@@ -42,7 +42,8 @@ import Testing
     #expect(tokens.count == 40)
     #expect(text == finished.text)
     #expect(tokens == finished.tokens.map(\.token))
-    #expect(text == model.tokenizer.decode(tokens))
+    let prompt = model.tokenizer.encode("Once upon a time")
+    #expect(model.tokenizer.decode(prompt) + text == model.tokenizer.decode(prompt + tokens))
     #expect(!prefills.isEmpty)
     #expect(finished.finishReason == .length)
     #expect(finished.decision.method == "ar")
@@ -129,6 +130,74 @@ import Testing
     }
     for try await _ in stream {}
     _ = try await session.complete("Twice", options: Self.options(1))
+  }
+
+  @Test func `a session cannot be reset under a running generation`() async throws {
+    let model = try await Self.model()
+    let session = try model.session()
+    var refused = 0
+    for try await event in session.generate("Once", options: Self.options(60)) {
+      guard case .text = event else { continue }
+      do {
+        try session.reset()
+      } catch SessionError.busy {
+        refused += 1
+      }
+    }
+    #expect(refused > 0)
+    try session.reset()
+    #expect(try session.cachedTokens.isEmpty)
+  }
+
+  @Test func `a reader that leaves late does not end the generation that came after its own`() async throws {
+    let session = try await Self.model().session()
+    for _ in 0..<10 {
+      var stream: AsyncThrowingStream<SessionEvent, any Error>? = session.generate(
+        "Once", options: Self.options(nil))
+      session.stop()
+      let next = Task { try await session.complete("Once upon a time", options: Self.options(30)) }
+      var iterator = stream?.makeAsyncIterator()
+      _ = try? await iterator?.next()
+      iterator = nil
+      stream = nil
+      // The second may have been refused while the first was still starting; it is never cut short.
+      if let generation = try? await next.value { #expect(generation.finishReason == .length) }
+    }
+  }
+
+  @Test func `the next turn can start as soon as the end is reported`() async throws {
+    let session = try await Self.model().session()
+    for _ in 0..<50 {
+      for try await event in session.generate("Once", options: Self.options(2)) {
+        if case .finished = event {
+          _ = try await session.complete("Once upon", options: Self.options(1))
+        }
+      }
+    }
+  }
+
+  @Test func `a word that follows the prompt keeps its space in SentencePiece models`() async throws {
+    let model = try await LanguageModel.load(
+      SharedData.packageFolder + "/Tests/Fixtures/models/mistral", options: ModelLoadOptions(compute: .f32))
+    let token = try #require(model.tokenizer.token("\u{2581}a"))
+    var options = Self.options(2)
+    options.sampling = SamplingOptions(logitBias: [token: .infinity])
+    let generation = try await model.session().complete("Once upon", options: options)
+    #expect(generation.text == " a a")
+  }
+
+  @Test func `a refused request leaves the conversation's cache as it was`() async throws {
+    let model = try await Self.model()
+    let session = try model.session()
+    _ = try await session.complete("Once upon a time", options: Self.options(5))
+    let cached = try session.cachedTokens
+    await #expect(throws: DecodingError.emptyPrompt) {
+      _ = try await session.complete(tokens: [], options: Self.options(1))
+    }
+    var options = Self.options(1)
+    options.stopStrings = [""]
+    await #expect(throws: SamplingError.self) { _ = try await session.complete("Twice", options: options) }
+    #expect(try session.cachedTokens == cached)
   }
 
   @Test func `seeds decide sampled texts, whatever ran before in the session`() async throws {

@@ -96,6 +96,9 @@ public struct AutoregressiveDecoder: Sendable {
       if tokens.count >= cache.contextLength { return finished(.length) }
       if statistics.committedCount == options.maximumTokenCount { return finished(.length) }
       if Task.isCancelled { return finished(.cancelled) }
+      guard try cache.committedCount == tokens.count - 1 else {
+        throw DecodingError.cacheChanged(expected: tokens.count - 1, found: try cache.committedCount)
+      }
       let plan = BlockPlan(tokens: CollectionOfOne(sampled.token), at: tokens.count - 1)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
       statistics.forwardCount += 1
@@ -113,7 +116,8 @@ public struct AutoregressiveDecoder: Sendable {
     return mask
   }
 
-  private func check(_ prompt: [TokenID], contextLength: Int) throws {
+  /// Refuses prompts that cannot be continued.
+  package func check(_ prompt: [TokenID], contextLength: Int) throws {
     guard !prompt.isEmpty else { throw DecodingError.emptyPrompt }
     guard prompt.count < contextLength else {
       throw DecodingError.promptTooLong(tokenCount: prompt.count, contextLength: contextLength)

@@ -34,7 +34,9 @@ public struct Sampler: Sendable {
     options: SamplingOptions, vocabularyCount: Int, vocabularyLimit: Int? = nil
   ) throws(SamplingError) {
     let limit = vocabularyLimit ?? vocabularyCount
-    precondition(limit > 0 && limit <= vocabularyCount, "\(limit) tokens of \(vocabularyCount) logits")
+    guard limit > 0, limit <= vocabularyCount else {
+      throw .option(name: "vocabulary_limit", found: "\(limit)", expected: "1…\(vocabularyCount)")
+    }
     try options.validate()
     let biases = options.logitBias.sorted { $0.key < $1.key }
     if let (token, _) = biases.last, token.index >= limit {

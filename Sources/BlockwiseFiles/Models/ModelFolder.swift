@@ -26,10 +26,16 @@ public struct ModelFolder: Sendable {
     }
     self.configuration = configuration
     let generationPath = path + "/generation_config.json"
+    let fallback = try GenerationConfiguration(configuration, file: path + "/config.json")
     if let json = try ModelFolder.json(generationPath) {
-      generationConfiguration = try GenerationConfiguration(json, file: generationPath)
+      // The file of defaults may be silent about how a text begins and ends.
+      var generation = try GenerationConfiguration(json, file: generationPath)
+      if generation.endTokens.isEmpty { generation.endTokens = fallback.endTokens }
+      generation.beginToken = generation.beginToken ?? fallback.beginToken
+      generation.padToken = generation.padToken ?? fallback.padToken
+      generationConfiguration = generation
     } else {
-      generationConfiguration = try GenerationConfiguration(configuration, file: path + "/config.json")
+      generationConfiguration = fallback
     }
     tokenizerPath = FileKind.exists(path + "/tokenizer.json") ? path + "/tokenizer.json" : nil
     tokenizerConfiguration = try ModelFolder.json(path + "/tokenizer_config.json")

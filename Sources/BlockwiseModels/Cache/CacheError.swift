@@ -1,6 +1,6 @@
 /// Why an operation on a cache was refused. The cache is unchanged.
 public enum CacheError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// A pass over this cache is under way.
+  /// A pass over this cache, or another operation on it, is under way.
   case busy
   /// More slots are needed than the context has.
   case contextFull(needed: Int, contextLength: Int)

@@ -21,8 +21,10 @@ extension DecoderModel {
     }
     let configuration = description.configuration
     let contextLength = options.contextLength ?? configuration.contextLength
-    guard (1...configuration.contextLength).contains(contextLength) else {
-      throw ModelError.contextLength(requested: contextLength, maximum: configuration.contextLength)
+    // The default is what the model was made for; yarn and dynamic scaling reach further when that is asked for.
+    let longest = configuration.rotary.extendedContext(configuration.contextLength)
+    guard (1...longest).contains(contextLength) else {
+      throw ModelError.contextLength(requested: contextLength, maximum: longest)
     }
     if let threads = options.threadCount, !(1...1024).contains(threads) {
       throw ModelError.key("threadCount", found: "\(threads)", expected: "1…1024", file: file)

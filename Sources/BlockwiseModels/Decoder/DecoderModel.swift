@@ -88,8 +88,8 @@ public final class DecoderModel: BlockModel {
           plan: pass.plan, cache: lent[lent.count - 1].cache, vocabularyCount: configuration.vocabularyCount,
           layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize))
     }
-    // Memory is the last thing that can fail; from here on the caches change.
-    try workspace.reserve(rowCount: batch.reduce(0) { $0 + $1.plan.rowCount })
+    // Memory is the last thing that can fail: behind it the caches change.
+    try reserveMemory(batch)
     for index in batch.indices {
       for range in layouts[index].writtenRanges { try lent[index].cache.makePagesUnique(covering: range) }
     }
@@ -103,9 +103,47 @@ public final class DecoderModel: BlockModel {
           configuration: configuration))
       firstRow += plan.rowCount
     }
-    try workspace.reserveScores(
-      keyCount: sequences.reduce(0) { max($0, $1.maximumKeyCount) })
+    let keyCount = sequences.reduce(0) { max($0, $1.maximumKeyCount) }
+    try Self.reserving { try workspace.reserveScores(keyCount: keyCount) }
     for index in batch.indices { layouts[index].apply(batch[index].plan, to: &lent[index].cache) }
-    try DecoderPass(model: self, sequences: sequences, rowCount: firstRow).run(into: result)
+    DecoderPass(model: self, sequences: sequences, rowCount: firstRow).run(into: result)
+  }
+
+  /// Makes all memory of a pass ready but that of the cache and of attention scores.
+  /// - Throws: ``CacheError/outOfMemory(byteCount:)``.
+  private func reserveMemory(_ batch: [SequencePass]) throws {
+    let vocabulary = configuration.vocabularyCount
+    var rowCount = 0
+    var reducedCount = 0
+    var keptByteCount = 0
+    var lastPosition = 0
+    for pass in batch {
+      rowCount += pass.plan.rowCount
+      let outputs = pass.plan.outputs.indices(rowCount: pass.plan.rowCount).count
+      switch pass.plan.outputs.detail {
+      case .logits: keptByteCount += outputs * vocabulary * MemoryLayout<Float>.stride
+      case .statistics: reducedCount = max(reducedCount, min(DecoderPass.reducedRowCount, outputs))
+      }
+      lastPosition = pass.plan.positions.reduce(lastPosition) { max($0, Int($1)) }
+    }
+    // Arrays cannot refuse, so large ones are held against what the system has before they are made.
+    let large = keptByteCount + workspace.rotary.missingByteCount(through: lastPosition)
+    if large > 256 << 20, let available = SystemMemory.availableByteCount, large > available {
+      throw CacheError.outOfMemory(byteCount: large)
+    }
+    workspace.rotary.extend(through: lastPosition)
+    try Self.reserving {
+      try workspace.reserve(rowCount: rowCount)
+      try workspace.reserveLogits(rowCount: reducedCount)
+    }
+  }
+
+  /// Says of failed allocations what a caller of ``forward(_:into:)`` can understand.
+  private static func reserving(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as AllocationError {
+      throw CacheError.outOfMemory(byteCount: error.byteCount ?? .max)
+    }
   }
 }

@@ -43,7 +43,7 @@ extension DecoderPass {
   }
 
   /// Final norm and head of the requested rows only.
-  func head(into result: BlockResultBuffer) throws {
+  func head(into result: BlockResultBuffer) {
     let vocabulary = configuration.vocabularyCount
     for (index, sequence) in sequences.enumerated() {
       let rows = result.entries[index].rows
@@ -53,7 +53,7 @@ extension DecoderPass {
       }
       let keeps = sequence.plan.outputs.detail == .logits
       // Statistics alone need no more logits at a time than fit a few rows.
-      let chunkSize = keeps ? rows.count : 16
+      let chunkSize = keeps ? rows.count : Self.reducedRowCount
       var logits: [Float] = []
       if keeps {
         swap(&logits, &result.entries[index].logits)
@@ -65,7 +65,6 @@ extension DecoderPass {
         }
       } else {
         result.entries[index].logits.removeAll(keepingCapacity: true)
-        try model.workspace.reserveLogits(rowCount: min(chunkSize, rows.count))
       }
       logits.withUnsafeMutableBufferPointer { logits in
         for first in stride(from: 0, to: rows.count, by: chunkSize) {

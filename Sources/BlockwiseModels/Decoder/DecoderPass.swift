@@ -16,7 +16,7 @@ struct DecoderPass {
     let visible: [VisibleKeys]
     /// Per layer an index into ``visible``.
     let visibleOfLayer: [Int]
-    /// Bytes of the page table entries of this sequence.
+    /// Base addresses of this sequence's cache pages.
     let pages: [UnsafeMutableRawPointer]
 
     var maximumKeyCount: Int { visible.reduce(0) { max($0, $1.maximumKeyCount) } }
@@ -55,6 +55,9 @@ struct DecoderPass {
     }
   }
 
+  /// Rows whose logits are held at a time when only their statistics are wanted.
+  static let reducedRowCount = 16
+
   let model: DecoderModel
   let sequences: [Sequence]
   let rowCount: Int
@@ -64,7 +67,7 @@ struct DecoderPass {
   private var kernels: Kernels { model.kernels }
   private var pool: WorkerPool { model.pool }
 
-  func run(into result: BlockResultBuffer) throws {
+  func run(into result: BlockResultBuffer) {
     prepare(result)
     embed()
     record(.embedding, into: result)
@@ -74,7 +77,7 @@ struct DecoderPass {
       record(.layer(index), into: result)
     }
     recordFinal(into: result)
-    try head(into: result)
+    head(into: result)
   }
 
   // MARK: Input
@@ -92,7 +95,6 @@ struct DecoderPass {
         } else {
           model.weights.embedding.decodeRow(sequence.plan.tokens[row].index, into: target)
         }
-        workspace.rotary.extend(through: Int(sequence.plan.positions[row]))
       }
     }
   }

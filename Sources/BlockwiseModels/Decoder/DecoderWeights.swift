@@ -41,7 +41,14 @@ final class DecoderWeights: Sendable {
   /// Parameters in the matrices and vectors.
   var parameterCount: Int {
     var count = matrices.reduce(0) { $0 + $1.rows * $1.columns } + finalNorm.count
-    for layer in layers { count += layer.attentionNorm.count + layer.feedForwardNorm.count }
+    for layer in layers {
+      count += layer.attentionNorm.count + layer.feedForwardNorm.count
+      count += (layer.queryNorm?.count ?? 0) + (layer.keyNorm?.count ?? 0)
+      count += (layer.queryKeyValue.bias?.count ?? 0) + (layer.attentionOutput.bias?.count ?? 0)
+      if case .dense(let gateUp, let down) = layer.feedForward {
+        count += (gateUp.bias?.count ?? 0) + (down.bias?.count ?? 0)
+      }
+    }
     return count
   }
 
@@ -96,7 +103,15 @@ final class DecoderWeights: Sendable {
       ? Projection(parts: [embedding], bias: nil)
       : try packer.projection([(names.head, vocabulary)], columns: hidden)
     if let name = description.tensorOfRotaryDivisors, store.contains(name) {
-      rotaryDivisors = try packer.vector(name, configuration.rotary.dimension / 2).map(Double.init)
+      let divisors = try packer.vector(name, configuration.rotary.dimension / 2)
+      guard divisors.allSatisfy({ $0 > 0 }) else {
+        throw ModelError.key(
+          name, found: "a divisor of 0 or less", expected: "positive numbers", file: store.path)
+      }
+      guard configuration.rotary.scaling == .none else {
+        throw ModelError.unsupported("\(name) beside another scaling of rotary frequencies", file: store.path)
+      }
+      rotaryDivisors = divisors.map(Double.init)
     } else {
       rotaryDivisors = nil
     }

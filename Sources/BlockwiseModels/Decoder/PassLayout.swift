@@ -133,8 +133,8 @@ struct PassLayout {
     switch plan.visibility {
     case .causal, .bidirectional, .contextCausal: break
     case .blockCausal(let size, let anchor):
-      guard size >= 1, abs(anchor) <= 1 << 40 else {
-        throw .visibility("blocks of \(size) at \(anchor), expected a size of at least 1")
+      guard (1...1 << 31).contains(size), (-(1 << 40)...1 << 40).contains(anchor) else {
+        throw .visibility("blocks of \(size) at \(anchor), expected a size of 1…2³¹")
       }
     case .ancestors(let parents):
       guard parents.count == plan.rowCount else {

@@ -43,6 +43,15 @@ public struct RotaryConfiguration: Sendable, Hashable {
     self.scaling = scaling
   }
 
+  /// The longest context that the scaling was made for, at least the model's own.
+  package func extendedContext(_ contextLength: Int) -> Int {
+    switch scaling {
+    case .yarn(let factor, let original, _, _, _, _), .dynamic(let factor, let original):
+      max(contextLength, Int(min(Double(original) * factor, 1_073_741_824)))
+    case .none, .linear, .longrope, .llama3, .divisors: contextLength
+    }
+  }
+
   /// Factor on cos and sin (yarn and longrope), otherwise 1.
   package var attentionFactor: Double {
     switch scaling {

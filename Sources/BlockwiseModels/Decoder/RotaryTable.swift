@@ -16,6 +16,11 @@ struct RotaryTable {
     pairCount = frequencies.count
   }
 
+  /// Bytes that ``extend(through:)`` would add.
+  func missingByteCount(through position: Int) -> Int {
+    max(0, (position / 256 + 1) * 256 - positionCount) * pairCount * 2 * MemoryLayout<Float>.stride
+  }
+
   /// Makes the table cover positions up to and including `position`.
   mutating func extend(through position: Int) {
     guard position >= positionCount else { return }

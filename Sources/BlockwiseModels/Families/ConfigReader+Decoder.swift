@@ -52,9 +52,8 @@ extension ConfigReader {
     let partial =
       try parameters?.optionalDouble("partial_rotary_factor")
       ?? optionalDouble("partial_rotary_factor", "rotary_pct") ?? 1
-    let rotated = Double(headDimension) * partial
-    let dimension = Int(rotated)
-    guard partial <= 1, dimension >= 2, dimension % 2 == 0 else {
+    let dimension = partial <= 1 ? Int(Double(headDimension) * partial) : 0
+    guard dimension >= 2, dimension % 2 == 0 else {
       throw ModelError.key(
         "head_dim", found: "\(headDimension) with \(partial) of it rotated",
         expected: "an even number of rotated elements", file: file)
@@ -139,6 +138,10 @@ extension ConfigReader {
 extension DecoderConfiguration {
   /// Checks what the kernels take for granted, so that a lying configuration stops here.
   func validateHeads(file: String) throws {
+    guard headDimension <= 1 << 14 else {
+      throw ModelError.key(
+        "head_dim", found: "\(headDimension)", expected: "at most \(1 << 14)", file: file)
+    }
     guard headCount % keyValueHeadCount == 0 else {
       throw ModelError.key(
         "num_key_value_heads", found: "\(keyValueHeadCount)", expected: "a divisor of \(headCount) heads",

@@ -62,6 +62,9 @@ package struct GGUFReader {
     return flag
   }
 
+  /// Whether the file has a tensor of that name.
+  func contains(_ tensor: String) -> Bool { metadata.contains(tensor) }
+
   /// The switches that all architectures here share.
   func decoderConfiguration(layout: RotaryConfiguration.Layout) throws -> DecoderConfiguration {
     let hidden = try int("embedding_length", in: 1...1 << 20)
@@ -84,6 +87,10 @@ package struct GGUFReader {
       throw ModelError.unsupported("values of \(valueDimension) beside keys of \(headDimension)", file: file)
     }
     let context = try int("context_length", in: 1...1 << 30)
+    guard headDimension >= 2 else {
+      throw ModelError.key(
+        "\(architecture).attention.key_length", found: "\(headDimension)", expected: "at least 2", file: file)
+    }
     let rotated = try optionalInt("rope.dimension_count", in: 2...headDimension) ?? headDimension
     guard rotated % 2 == 0 else {
       throw ModelError.key(
@@ -99,6 +106,15 @@ package struct GGUFReader {
         scaling: try rotaryScaling(contextLength: context)),
       windows: Array(repeating: nil, count: layers))
     try configuration.validateHeads(file: file)
+    guard configuration.rotary.base > 1 else {
+      throw ModelError.key(
+        "\(architecture).rope.freq_base", found: "\(configuration.rotary.base)", expected: "a number above 1",
+        file: file)
+    }
+    // Biases are optional in every architecture: the tensors say whether they are there.
+    configuration.hasQueryKeyValueBias = contains("blk.0.attn_q.bias")
+    configuration.hasAttentionOutputBias = contains("blk.0.attn_output.bias")
+    configuration.hasFeedForwardBias = contains("blk.0.ffn_gate.bias")
     // A file without a head of its own uses the embedding.
     configuration.tiesEmbeddings = !metadata.contains("output.weight")
     return configuration
@@ -115,13 +131,14 @@ package struct GGUFReader {
   }
 
   private func rotaryScaling(contextLength: Int) throws -> RotaryConfiguration.Scaling {
-    let kind = try optionalString("rope.scaling.type") ?? "none"
+    // As llama.cpp reads it: a factor without a type is linear, and older files have a key of their own.
+    let kind = try optionalString("rope.scaling.type") ?? "linear"
+    guard kind != "none",
+      let factor = try optionalDouble("rope.scaling.factor") ?? optionalDouble("rope.scale_linear")
+    else { return .none }
     switch kind {
-    case "none": return .none
-    case "linear":
-      return .linear(factor: try optionalDouble("rope.scaling.factor") ?? 1)
+    case "linear": return .linear(factor: factor)
     case "yarn":
-      let factor = try optionalDouble("rope.scaling.factor") ?? 1
       return .yarn(
         factor: factor,
         originalContext: try optionalInt("rope.scaling.original_context_length", in: 1...1 << 30)

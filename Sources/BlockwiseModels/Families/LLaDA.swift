@@ -51,9 +51,16 @@ enum LLaDA: ModelFamily {
         throw ModelError.unsupported("\(key) \"\(found)\"", file: config.file)
       }
     }
-    for key in ["alibi", "attention_layer_norm", "input_emb_norm", "scale_logits"] {
+    for key in [
+      "alibi", "attention_layer_norm", "input_emb_norm", "scale_logits", "multi_query_attention",
+      "bias_for_layer_norm",
+    ] {
       if try config.optionalBool(key) == true { throw ModelError.unsupported(key, file: config.file) }
     }
+    if try config.optionalBool("rope") == false {
+      throw ModelError.unsupported("rope false", file: config.file)
+    }
+    if config.value("clip_qkv") != nil { throw ModelError.unsupported("clip_qkv", file: config.file) }
   }
 
   private static var names: TensorNames {

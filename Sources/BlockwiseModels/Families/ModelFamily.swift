@@ -33,7 +33,7 @@ struct ModelDescription: Sendable {
   var configuration: DecoderConfiguration
   var traits: ModelTraits
   var names: TensorNames
-  /// q and k rows are stored pairwise (GGUF architecture `llama`).
+  /// A tensor of divisors of the rotary frequencies, where files of the family may have one.
   var tensorOfRotaryDivisors: String?
 
   init(

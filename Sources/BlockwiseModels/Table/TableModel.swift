@@ -59,6 +59,15 @@ public final class TableModel: BlockModel {
     defer { for (handle, cache) in lent { handle.giveBack(cache) } }
     var layouts: [PassLayout] = []
     for pass in batch {
+      guard pass.cache.layout == Self.layout else {
+        throw PlanError.cache("a cache of \(pass.cache.layout) in a model without weights")
+      }
+      guard !lent.contains(where: { $0.handle === pass.cache }) else {
+        throw PlanError.cache("the same cache twice in one batch")
+      }
+      guard pass.plan.outputs.taps.isEmpty else {
+        throw PlanError.outputs("a table model has no hidden states")
+      }
       lent.append((pass.cache, try pass.cache.lend()))
       layouts.append(
         try PassLayout(

@@ -100,11 +100,6 @@ struct SpecialTokenReader {
   private func ends(_ frame: TextFrame, _ parts: TokenizerParts) throws -> ([Int32], [Int32]) {
     let addsBOS = configuration?["add_bos_token"]?.boolValue
     let addsEOS = configuration?["add_eos_token"]?.boolValue
-    if addsBOS != nil || addsEOS != nil {
-      let prefix = addsBOS == true ? parts.special.bos.map { [$0.rawValue] } ?? [] : []
-      let suffix = addsEOS == true ? parts.special.eos.map { [$0.rawValue] } ?? [] : []
-      return (prefix, suffix)
-    }
     let added = Set(parts.addedTokens.map(\.identifier))
     func check(_ identifiers: [Int64]) throws -> [Int32] {
       try identifiers.map { identifier in
@@ -118,6 +113,11 @@ struct SpecialTokenReader {
         return narrow
       }
     }
-    return (try check(frame.prefix), try check(frame.suffix))
+    // A key that is absent leaves its end to the post-processor.
+    let prefix =
+      try addsBOS.map { $0 ? parts.special.bos.map { [$0.rawValue] } ?? [] : [] } ?? check(frame.prefix)
+    let suffix =
+      try addsEOS.map { $0 ? parts.special.eos.map { [$0.rawValue] } ?? [] : [] } ?? check(frame.suffix)
+    return (prefix, suffix)
   }
 }
