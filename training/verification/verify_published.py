@@ -45,7 +45,7 @@ def qwen(family, hidden, ffn, heads, kv, head_dim, vocab, **more):
                    **{"dtype": "bfloat16", "theta": 1e6, "eps": 1e-6, "bos": 151643, "eos": 151645, **more})
 
 
-# name: (published model, shape with two layers, cases, values taken from memory of the published file, not re-read)
+# name: (published model, shape with two layers, cases, values recalled: not confirmed from a copy of the published file)
 AUTOREGRESSIVE = ("causal", "tree")
 MODELS = {
     "llama-2-7b": ("Llama-2-7b-hf", llama(4096, 11008, 32, 32, 128, 32000, theta=1e4, positions=4096, dtype="float16", bos=1, eos=2),
@@ -55,7 +55,7 @@ MODELS = {
     "llama-3.2-1b": ("Llama-3.2-1B", llama(2048, 8192, 32, 8, 64, 128256, positions=131072, tied=True, write_head_dim=True, bos=128000,
                                            eos=128001, rope_scaling={**LLAMA3, "factor": 32.0}), AUTOREGRESSIVE, ""),
     "mistral-7b": ("Mistral-7B-v0.1", f.Shape("mistral", 4096, 2, 32, 8, 128, 14336, 32000, dtype="bfloat16", window=4096,
-                                              positions=32768, bos=1, eos=2), AUTOREGRESSIVE, ""),
+                                              positions=32768, bos=1, eos=2), AUTOREGRESSIVE, "rope_theta, vocab_size"),
     "mistral-nemo": ("Mistral-Nemo-Base-2407", f.Shape("mistral", 5120, 2, 32, 8, 128, 14336, 131072, dtype="bfloat16", theta=1e6,
                                                        positions=128000, write_head_dim=True, bos=1, eos=2), AUTOREGRESSIVE,
                      "max_position_embeddings"),
@@ -212,7 +212,7 @@ def main():
                   f"| {s.dtype} | {c} | {len(ids) - prefix} | {biggest:.1f} | {difference} | {'–' if agree is None else f'{agree:.0%}'} |",
                   flush=True)
     if notes:
-        print("\n\\* recalled, not re-read from the published file: " + "; ".join(notes) + ".")
+        print("\n\\* recalled, not confirmed from a copy of the published file: " + "; ".join(notes) + ".")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"\nBound: {BOUND:g}. Reference: {REFERENCE}; its peak memory {peak:.1f} GB (mapped files included).")
     sys.exit(0 if worst <= BOUND else 1)
