@@ -19,6 +19,8 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
     var causalUntil: Int?
     var logits: String
     var hidden: [String]
+    /// `short` or `long` where the positions of a case decide the rotary factors (longrope).
+    var ropeFactors: String?
   }
 
   func expected() throws -> JSONValue {
@@ -35,13 +37,14 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
         prefix: try tokens(value, "prefix_ids"), parents: try ints(value, "parents"),
         block: try value.integerIfPresent("block"), causalUntil: try value.integerIfPresent("causal_until"),
         logits: try value.string("logits"),
-        hidden: try value.arrayIfPresent("hidden")?.compactMap(\.stringValue) ?? [])
+        hidden: try value.arrayIfPresent("hidden")?.compactMap(\.stringValue) ?? [],
+        ropeFactors: try value.stringIfPresent("rope_factors"))
     }
   }
 
-  func greedy() throws -> [(prompt: [TokenID], new: [TokenID])] {
+  func greedy() throws -> [(prompt: [TokenID], new: [TokenID], ropeFactors: String?)] {
     try (expected().arrayIfPresent("greedy") ?? []).map {
-      (try tokens($0, "prompt_ids"), try tokens($0, "new_ids"))
+      (try tokens($0, "prompt_ids"), try tokens($0, "new_ids"), try $0.stringIfPresent("rope_factors"))
     }
   }
 
@@ -60,7 +63,8 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
     SharedData.root.map { root in
       folders(in: root + "/parity/models").filter { fixture in
         let name = fixture.folder.split(separator: "/").last.map(String.init) ?? ""
-        return ["llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm"].contains {
+        return ["llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm", "phi3", "smollm3"].contains
+        {
           name.hasPrefix($0)
         }
       }

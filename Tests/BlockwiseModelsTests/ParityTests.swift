@@ -10,10 +10,15 @@ import Testing
   /// A wrong norm epsilon shows at 3e-5, a float64 forward stays within 2.5e-6.
   static let bound: Float = 2e-5
 
-  static func load(_ fixture: ParityFixture, variant: KernelVariant? = nil) throws -> DecoderModel {
+  static func load(
+    _ fixture: ParityFixture, variant: KernelVariant? = nil, ropeFactors: String? = nil
+  ) throws -> DecoderModel {
+    // Longrope's factors follow the context the model is loaded for; the fixtures' original context is 32.
     try DecoderModel.load(
       ModelSource(path: fixture.folder),
-      options: ModelLoadOptions(compute: .f32, threadCount: 2, kernelVariant: variant))
+      options: ModelLoadOptions(
+        compute: .f32, contextLength: ropeFactors == "short" ? 32 : nil, threadCount: 2,
+        kernelVariant: variant))
   }
 
   @Test(arguments: ParityFixture.all)
@@ -21,9 +26,9 @@ import Testing
     async throws
   {
     for variant in KernelVariant.available {
-      let model = try Self.load(fixture, variant: variant)
       let expected = try fixture.tensors()
       for item in try fixture.cases() {
+        let model = try Self.load(fixture, variant: variant, ropeFactors: item.ropeFactors)
         let cache = try model.makeCache()
         let result = BlockResultBuffer()
         if !item.prefix.isEmpty {
@@ -75,8 +80,8 @@ import Testing
 
   @Test(arguments: ParityFixture.all)
   func `greedy continuations are the reference's, token by token`(_ fixture: ParityFixture) async throws {
-    let model = try Self.load(fixture)
-    for (prompt, new) in try fixture.greedy() {
+    for (prompt, new, ropeFactors) in try fixture.greedy() {
+      let model = try Self.load(fixture, ropeFactors: ropeFactors)
       let cache = try model.makeCache()
       let result = BlockResultBuffer()
       var tokens = prompt

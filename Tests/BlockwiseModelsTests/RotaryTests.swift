@@ -12,7 +12,7 @@ import Testing
     var checked = 0
     for item in try root.array("cases") {
       let name = try item.string("name")
-      let dimension = try item.integer("rotary_dim")
+      let dimension = try item.integer("head_dim")
       let maximum = try item.integer("max_position_embeddings")
       let rope = try #require(try item.value("rope"))
       let configuration = try Self.configuration(rope, dimension: dimension, maximum: maximum)
@@ -36,19 +36,7 @@ import Testing
     #expect(checked >= 10)
   }
 
-  /// Longrope has no reader in this version; its formula is checked all the same.
   static func configuration(_ rope: JSONValue, dimension: Int, maximum: Int) throws -> RotaryConfiguration {
-    if try rope.string("rope_type") == "longrope" {
-      let original = try rope.integer("original_max_position_embeddings")
-      let factor = Double(maximum) / Double(original)
-      return RotaryConfiguration(
-        base: try rope.number("rope_theta"), dimension: dimension,
-        scaling: .longrope(
-          short: try rope.array("short_factor").compactMap(\.numberValue),
-          long: try rope.array("long_factor").compactMap(\.numberValue), originalContext: original,
-          attentionFactor: RotaryConfiguration.longropeAttentionFactor(
-            extension: factor, originalContext: original)))
-    }
     var object = JSONObject()
     object["rope_parameters"] = rope
     return try ConfigReader(.object(object), file: "rope.json").rotary(

@@ -29,6 +29,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var rotary: RotaryConfiguration
   /// Per layer: keys further back than this many positions are hidden; nil sees all.
   public var windows: [Int?]
+  /// Layers whose q and k are rotated; nil rotates all (SmolLM3 leaves every fourth layer without positions).
+  public var rotaryLayers: [Bool]?
   /// RMS norm of each head of q and k before rotation (Qwen3).
   public var hasQueryKeyNorm = false
   /// Biases of q, k and v (Qwen2).

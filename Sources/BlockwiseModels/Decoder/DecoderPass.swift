@@ -152,6 +152,7 @@ struct DecoderPass {
           heads, stride: dimension, weight: norm, epsilon: configuration.normEpsilon, rowCount: count,
           columnCount: dimension, into: heads, outputStride: dimension)
       }
+      guard configuration.rotaryLayers?[layerIndex] ?? true else { continue }
       workspace.rotary.withAngles(at: position) { cosines, sines in
         kernels.rotate(
           heads, headCount: count, headStride: dimension, pairCount: workspace.rotary.pairCount,

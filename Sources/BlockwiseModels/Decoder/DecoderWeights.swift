@@ -129,10 +129,11 @@ private struct WeightPacker {
   ) throws -> DecoderWeights.Layer {
     let hidden = configuration.hiddenSize
     let hasBias = configuration.hasQueryKeyValueBias
-    let attention = [
+    var attention = [
       (names.query, configuration.querySize), (names.key, configuration.keyValueSize),
       (names.value, configuration.keyValueSize),
     ]
+    if let fused = names.fusedQueryKeyValue { attention = [(fused, configuration.queryKeyValueSize)] }
     return DecoderWeights.Layer(
       attentionNorm: try vector(names.weight(index, names.attentionNorm), hidden),
       queryKeyValue: try projection(
@@ -157,10 +158,11 @@ private struct WeightPacker {
     guard let mixture = configuration.mixture, mixture.layers[index] else {
       let inner = configuration.feedForwardSize
       let hasBias = configuration.hasFeedForwardBias
+      let gateUp = names.fusedGateUp.map { [($0, 2 * inner)] } ?? [(names.gate, inner), (names.up, inner)]
       return .dense(
         gateUp: try projection(
-          [names.gate, names.up].map { (names.weight(index, $0), inner) }, columns: hidden,
-          biases: hasBias ? [names.gate, names.up].map { (names.bias(index, $0), inner) } : []),
+          gateUp.map { (names.weight(index, $0.0), $0.1) }, columns: hidden,
+          biases: hasBias ? gateUp.map { (names.bias(index, $0.0), $0.1) } : []),
         down: try projection(
           [(names.weight(index, names.down), hidden)], columns: inner,
           biases: hasBias ? [(names.bias(index, names.down), hidden)] : []))

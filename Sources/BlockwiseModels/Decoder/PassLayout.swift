@@ -59,8 +59,10 @@ struct PassLayout {
       slotCount += 1
       added.append((row, .scratch))
     }
-    guard slotCount <= cache.contextLength else {
-      throw .contextFull(needed: slotCount, contextLength: cache.contextLength)
+    // Scratch rows are bounded by their positions alone: a wide tree may stand at the very end of the context.
+    let lasting = slotCount - scratchRows.count
+    guard lasting <= cache.contextLength else {
+      throw .contextFull(needed: lasting, contextLength: cache.contextLength)
     }
   }
 

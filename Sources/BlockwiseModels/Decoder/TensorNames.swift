@@ -9,6 +9,8 @@ struct TensorNames: Sendable {
   var query: String
   var key: String
   var value: String
+  /// One tensor with the rows of q, k and v, in place of three (Phi-3).
+  var fusedQueryKeyValue: String? = nil
   var attentionOutput: String
   var queryNorm: String
   var keyNorm: String
@@ -16,6 +18,8 @@ struct TensorNames: Sendable {
   var gate: String
   var up: String
   var down: String
+  /// One tensor with the rows of gate and up, in place of two (Phi-3).
+  var fusedGateUp: String? = nil
   var router: String
   /// The projections of expert `e`: `@` stands for the number.
   var expertGate: String

@@ -63,14 +63,19 @@ extension ConfigReader {
     }
     return RotaryConfiguration(
       base: base, dimension: dimension,
-      scaling: try scaling?.rotaryScaling(dimension: dimension, contextLength: contextLength) ?? .none)
+      scaling: try scaling?.rotaryScaling(
+        dimension: dimension, contextLength: contextLength,
+        originalContext: optionalInt("original_max_position_embeddings", in: 1...1 << 30)) ?? .none)
   }
 
   /// Reads an object with `rope_type` (or the older `type`).
-  private func rotaryScaling(dimension: Int, contextLength: Int) throws -> RotaryConfiguration.Scaling {
+  /// - Parameter outer: the original context where the configuration names it beside this object.
+  private func rotaryScaling(
+    dimension: Int, contextLength: Int, originalContext outer: Int?
+  ) throws -> RotaryConfiguration.Scaling {
     let kind = try optionalString("rope_type", "type") ?? "default"
     func originalContext() throws -> Int {
-      try optionalInt("original_max_position_embeddings", in: 1...1 << 30) ?? contextLength
+      try optionalInt("original_max_position_embeddings", in: 1...1 << 30) ?? outer ?? contextLength
     }
     switch kind {
     case "default", "none": return .none
@@ -107,9 +112,26 @@ extension ConfigReader {
         betaFast: try optionalDouble("beta_fast") ?? 32,
         betaSlow: try optionalDouble("beta_slow") ?? 1, attentionFactor: attention,
         truncates: try optionalBool("truncate") ?? true)
+    case "longrope", "su":
+      func factors(_ key: String) throws -> [Double] {
+        guard let values = try doubles(key) else { throw ModelError.keyMissing(key, file: file) }
+        guard values.count == dimension / 2, values.allSatisfy({ $0 > 0 }) else {
+          throw ModelError.key(
+            key, found: "\(values.count) numbers", expected: "\(dimension / 2) positive numbers", file: file)
+        }
+        return values
+      }
+      let original = try originalContext()
+      let extended = Double(contextLength) / Double(original)
+      return .longrope(
+        short: try factors("short_factor"), long: try factors("long_factor"), originalContext: original,
+        attentionFactor: try optionalDouble("attention_factor")
+          ?? RotaryConfiguration.longropeAttentionFactor(
+            extension: optionalDouble("factor") ?? extended, originalContext: original))
     default:
       throw ModelError.key(
-        "rope_type", found: "\"\(kind)\"", expected: "default, linear, dynamic, yarn or llama3", file: file)
+        "rope_type", found: "\"\(kind)\"", expected: "default, linear, dynamic, yarn, longrope or llama3",
+        file: file)
     }
   }
 
