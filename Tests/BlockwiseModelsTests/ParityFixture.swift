@@ -63,8 +63,9 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
     SharedData.root.map { root in
       folders(in: root + "/parity/models").filter { fixture in
         let name = fixture.folder.split(separator: "/").last.map(String.init) ?? ""
-        return ["llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm", "phi3", "smollm3"].contains
-        {
+        return [
+          "llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm", "phi3", "smollm3", "gemma",
+        ].contains {
           name.hasPrefix($0)
         }
       }

@@ -39,10 +39,34 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var hasAttentionOutputBias = false
   /// Biases of the three feed-forward projections.
   public var hasFeedForwardBias = false
+  /// What the gate of a feed-forward network goes through.
+  public var activation = Activation.silu
+  /// RMS norms behind attention and feed-forward network, before they join the residual stream (Gemma).
+  public var hasPostNorms = false
+  /// Checkpoints store the weights of RMS norms less one (Gemma in Hugging Face layout).
+  public var storesNormsLessOne = false
+  /// Factor on the embedding (Gemma: √hidden); nil is 1.
+  public var embeddingScale: Float?
+  /// Factor on attention scores; nil is 1/√(head dimension).
+  public var attentionScale: Float?
+  /// Bounds attention scores by `cap · tanh(score / cap)` (Gemma 2).
+  public var attentionSoftCap: Float?
+  /// Bounds logits likewise.
+  public var finalSoftCap: Float?
+  /// The rotary embedding of layers with a window, where it is another one (Gemma 3).
+  public var windowRotary: RotaryConfiguration?
   /// The output head is the embedding matrix.
   public var tiesEmbeddings = false
   /// Experts instead of one feed-forward network in some layers.
   public var mixture: Mixture?
+
+  /// An activation function.
+  public enum Activation: Sendable, Hashable {
+    /// `x · σ(x)`.
+    case silu
+    /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`.
+    case geluTanh
+  }
 
   /// A mixture of experts with softmax routing (Qwen3-MoE).
   public struct Mixture: Sendable, Hashable {

@@ -39,8 +39,7 @@ public final class DecoderModel: BlockModel {
       }
     cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     workspace = try DecoderWorkspace(
-      configuration: configuration,
-      rotary: RotaryTable(configuration.rotary, contextLength: contextLength), workerCount: pool.threadCount)
+      configuration: configuration, contextLength: contextLength, workerCount: pool.threadCount)
     engine = try EngineThread()
     summary = ModelSummary(
       family: description.traits.family, file: file, parameterCount: weights.parameterCount,
@@ -127,11 +126,14 @@ public final class DecoderModel: BlockModel {
       lastPosition = pass.plan.positions.reduce(lastPosition) { max($0, Int($1)) }
     }
     // Arrays cannot refuse, so large ones are held against what the system has before they are made.
-    let large = keptByteCount + workspace.rotary.missingByteCount(through: lastPosition)
+    let large =
+      keptByteCount + workspace.rotary.missingByteCount(through: lastPosition)
+      + (workspace.windowRotary?.missingByteCount(through: lastPosition) ?? 0)
     if large > 256 << 20, let available = SystemMemory.availableByteCount, large > available {
       throw CacheError.outOfMemory(byteCount: large)
     }
     workspace.rotary.extend(through: lastPosition)
+    workspace.windowRotary?.extend(through: lastPosition)
     try Self.reserving {
       try workspace.reserve(rowCount: rowCount)
       try workspace.reserveLogits(rowCount: reducedCount)

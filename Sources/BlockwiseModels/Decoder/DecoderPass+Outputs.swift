@@ -96,6 +96,9 @@ extension DecoderPass {
     project(
       model.weights.head, input: model.workspace.headInput, rowCount: count, output: logits,
       stride: vocabulary)
+    if let cap = configuration.finalSoftCap {
+      model.kernels.softCap(logits, cap: cap, into: logits, count: count * vocabulary)
+    }
     return (0..<count).map { row in
       guard let found = model.kernels.statistics(ofLogits: logits + row * vocabulary, count: vocabulary)
       else {

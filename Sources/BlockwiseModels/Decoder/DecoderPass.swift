@@ -94,6 +94,9 @@ struct DecoderPass {
           }
         } else {
           model.weights.embedding.decodeRow(sequence.plan.tokens[row].index, into: target)
+          if let scale = configuration.embeddingScale {
+            kernels.scale(target, by: scale, into: target, count: size)
+          }
         }
       }
     }
@@ -117,6 +120,7 @@ struct DecoderPass {
       layer.attentionOutput, input: workspace.attended, rowCount: rowCount,
       output: workspace.projected.pointer,
       stride: configuration.hiddenSize)
+    if let norm = layer.attentionPostNorm { normalizeProjected(norm) }
     addToResidual(workspace.projected.pointer)
   }
 
@@ -153,9 +157,11 @@ struct DecoderPass {
           columnCount: dimension, into: heads, outputStride: dimension)
       }
       guard configuration.rotaryLayers?[layerIndex] ?? true else { continue }
-      workspace.rotary.withAngles(at: position) { cosines, sines in
+      let hasWindow = configuration.windows[layerIndex] != nil
+      let table = hasWindow ? workspace.windowRotary ?? workspace.rotary : workspace.rotary
+      table.withAngles(at: position) { cosines, sines in
         kernels.rotate(
-          heads, headCount: count, headStride: dimension, pairCount: workspace.rotary.pairCount,
+          heads, headCount: count, headStride: dimension, pairCount: table.pairCount,
           layout: configuration.rotary.layout == .half ? .halves : .pairs, cosines: cosines, sines: sines)
       }
     }
@@ -203,7 +209,8 @@ struct DecoderPass {
     let head = AttentionHead(
       keyOffset: cacheLayout.keyOffset(layer: layerIndex, head: keyValueHead),
       valueOffset: cacheLayout.valueOffset(layer: layerIndex, head: keyValueHead), headDimension: dimension,
-      format: cacheLayout.format, scale: 1 / Float(dimension).squareRoot())
+      format: cacheLayout.format, scale: configuration.attentionScale ?? 1 / Float(dimension).squareRoot(),
+      softCap: configuration.attentionSoftCap)
     let range = keys.bounds[row]..<keys.bounds[row + 1]
     keys.runs.withUnsafeBufferPointer { runs in
       sequence.pages.withUnsafeBufferPointer { pages in
@@ -229,6 +236,7 @@ struct DecoderPass {
     case .mixture(let router, let experts):
       mix(router: router, experts: experts)
     }
+    if let norm = layer.feedForwardPostNorm { normalizeProjected(norm) }
     addToResidual(workspace.projected.pointer)
   }
 
@@ -241,6 +249,7 @@ struct DecoderPass {
     project(gateUp, input: input, rowCount: rowCount, output: gateUpOutput, stride: 2 * size)
     pool.run(rowCount) { row, _ in
       let gate = gateUpOutput + row * 2 * size
+      if configuration.activation == .geluTanh { Self.prepareGelu(gate: gate, up: gate + size, count: size) }
       kernels.siluMultiply(gate: gate, up: gate + size, into: inner.row(row), count: size)
       if model.mode == .int8 { inner.quantize(rows: row..<row + 1, kernels: kernels) }
     }
@@ -282,6 +291,29 @@ struct DecoderPass {
           mode: model.mode, pool: pool)
       }
       first += matrix.rows
+    }
+  }
+
+  /// A norm behind a projection, in place.
+  private func normalizeProjected(_ weight: [Float]) {
+    let size = configuration.hiddenSize
+    let rows = workspace.projected.pointer
+    kernels.rmsNorm(
+      rows, stride: size, weight: weight, epsilon: configuration.normEpsilon, rowCount: rowCount,
+      columnCount: size,
+      into: rows, outputStride: size)
+  }
+
+  /// Turns gate and up into the pair whose `silu(gate) · up` is `gelu(gate) · up` in the tanh form.
+  ///
+  /// `gelu(g) = g · σ(z)` with `z = g · d`, `d = 2√(2/π) · (1 + 0.044715 g²)`, and `silu(z) = z · σ(z)`; d is never small.
+  private static func prepareGelu(
+    gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    for index in 0..<count {
+      let factor = 1.595_769_1 * (1 + 0.044715 * gate[index] * gate[index])
+      gate[index] *= factor
+      up[index] /= factor
     }
   }
 

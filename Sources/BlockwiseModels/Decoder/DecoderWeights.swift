@@ -21,6 +21,8 @@ final class DecoderWeights: Sendable {
   struct Layer: Sendable {
     var attentionNorm: [Float]
     var queryKeyValue: Projection
+    var attentionPostNorm: [Float]?
+    var feedForwardPostNorm: [Float]?
     var queryNorm: [Float]?
     var keyNorm: [Float]?
     var attentionOutput: Projection
@@ -43,6 +45,7 @@ final class DecoderWeights: Sendable {
     var count = matrices.reduce(0) { $0 + $1.rows * $1.columns } + finalNorm.count
     for layer in layers {
       count += layer.attentionNorm.count + layer.feedForwardNorm.count
+      count += (layer.attentionPostNorm?.count ?? 0) + (layer.feedForwardPostNorm?.count ?? 0)
       count += (layer.queryNorm?.count ?? 0) + (layer.keyNorm?.count ?? 0)
       count += (layer.queryKeyValue.bias?.count ?? 0) + (layer.attentionOutput.bias?.count ?? 0)
       if case .dense(let gateUp, let down) = layer.feedForward {
@@ -97,7 +100,7 @@ final class DecoderWeights: Sendable {
       progress(Double(index + 2) / steps)
     }
     self.layers = layers
-    finalNorm = try packer.vector(names.finalNorm, hidden)
+    finalNorm = try packer.norm(names.finalNorm, hidden, configuration)
     head =
       configuration.tiesEmbeddings
       ? Projection(parts: [embedding], bias: nil)
@@ -135,19 +138,23 @@ private struct WeightPacker {
     ]
     if let fused = names.fusedQueryKeyValue { attention = [(fused, configuration.queryKeyValueSize)] }
     return DecoderWeights.Layer(
-      attentionNorm: try vector(names.weight(index, names.attentionNorm), hidden),
+      attentionNorm: try norm(names.weight(index, names.attentionNorm), hidden, configuration),
       queryKeyValue: try projection(
         attention.map { (names.weight(index, $0.0), $0.1) }, columns: hidden,
         biases: hasBias ? attention.map { (names.bias(index, $0.0), $0.1) } : []),
+      attentionPostNorm: configuration.hasPostNorms
+        ? try norm(names.weight(index, names.attentionPostNorm), hidden, configuration) : nil,
+      feedForwardPostNorm: configuration.hasPostNorms
+        ? try norm(names.weight(index, names.feedForwardPostNorm), hidden, configuration) : nil,
       queryNorm: configuration.hasQueryKeyNorm
-        ? try vector(names.weight(index, names.queryNorm), configuration.headDimension) : nil,
+        ? try norm(names.weight(index, names.queryNorm), configuration.headDimension, configuration) : nil,
       keyNorm: configuration.hasQueryKeyNorm
-        ? try vector(names.weight(index, names.keyNorm), configuration.headDimension) : nil,
+        ? try norm(names.weight(index, names.keyNorm), configuration.headDimension, configuration) : nil,
       attentionOutput: try projection(
         [(names.weight(index, names.attentionOutput), hidden)], columns: configuration.querySize,
         biases: configuration.hasAttentionOutputBias
           ? [(names.bias(index, names.attentionOutput), hidden)] : []),
-      feedForwardNorm: try vector(names.weight(index, names.feedForwardNorm), hidden),
+      feedForwardNorm: try norm(names.weight(index, names.feedForwardNorm), hidden, configuration),
       feedForward: try feedForward(index, configuration, names))
   }
 
@@ -203,6 +210,12 @@ private struct WeightPacker {
     var bias: [Float]?
     if !biases.isEmpty { bias = try biases.flatMap { try vector($0.name, $0.rows) } }
     return DecoderWeights.Projection(parts: parts, bias: bias)
+  }
+
+  /// The weights of an RMS norm as the kernels multiply with them.
+  func norm(_ name: String, _ count: Int, _ configuration: DecoderConfiguration) throws -> [Float] {
+    let weights = try vector(name, count)
+    return configuration.storesNormsLessOne ? weights.map { $0 + 1 } : weights
   }
 
   /// A vector of `count` numbers, widened to f32.

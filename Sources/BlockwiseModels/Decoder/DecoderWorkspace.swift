@@ -35,13 +35,16 @@ final class DecoderWorkspace: @unchecked Sendable {
   /// Logits that are reduced and not kept.
   private(set) var logits: AlignedBuffer<Float>
 
+  /// Angles of the layers, and of those with a window where theirs are others.
   var rotary: RotaryTable
+  var windowRotary: RotaryTable?
   var pageTable: [UnsafeMutableRawPointer] = []
 
-  init(configuration: DecoderConfiguration, rotary: RotaryTable, workerCount: Int) throws {
+  init(configuration: DecoderConfiguration, contextLength: Int, workerCount: Int) throws {
     self.configuration = configuration
     self.workerCount = workerCount
-    self.rotary = rotary
+    rotary = RotaryTable(configuration.rotary, contextLength: contextLength)
+    windowRotary = configuration.windowRotary.map { RotaryTable($0, contextLength: contextLength) }
     let rows = 16
     let innerSize = configuration.feedForwardSize
     hidden = try AlignedBuffer(count: rows * configuration.hiddenSize)

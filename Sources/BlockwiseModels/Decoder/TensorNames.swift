@@ -12,6 +12,9 @@ struct TensorNames: Sendable {
   /// One tensor with the rows of q, k and v, in place of three (Phi-3).
   var fusedQueryKeyValue: String? = nil
   var attentionOutput: String
+  /// Norms behind attention and feed-forward network, for families that have them.
+  var attentionPostNorm: String = ""
+  var feedForwardPostNorm: String = ""
   var queryNorm: String
   var keyNorm: String
   var feedForwardNorm: String

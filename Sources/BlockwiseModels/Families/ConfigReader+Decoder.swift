@@ -3,7 +3,9 @@ internal import BlockwiseFiles
 /// What the configurations of the Llama lineage have in common, old and new key styles.
 extension ConfigReader {
   /// The switches that all of the lineage share; families adjust the rest.
-  func decoderConfiguration(defaultContext: Int = 2048) throws -> DecoderConfiguration {
+  func decoderConfiguration(
+    defaultContext: Int = 2048, activations: [String] = ["silu", "swish"]
+  ) throws -> DecoderConfiguration {
     let hidden = try int("hidden_size", in: 1...1 << 20)
     let heads = try int("num_attention_heads", in: 1...1 << 14)
     let keyValueHeads = try optionalInt("num_key_value_heads", in: 1...1 << 14) ?? heads
@@ -18,7 +20,7 @@ extension ConfigReader {
       }
       headDimension = hidden / heads
     }
-    try requireSupportedActivation("hidden_act", "hidden_activation")
+    try requireActivation(activations)
     let layers = try int("num_hidden_layers", in: 1...1 << 12)
     let context = try optionalInt("max_position_embeddings", in: 1...1 << 30) ?? defaultContext
     var configuration = DecoderConfiguration(
@@ -33,12 +35,14 @@ extension ConfigReader {
     return configuration
   }
 
-  /// Refuses an activation other than SiLU.
-  func requireSupportedActivation(_ keys: String...) throws {
-    for key in keys {
-      if let activation = try optionalString(key), activation != "silu", activation != "swish" {
+  /// Refuses activations other than those the family has; the newer of the two keys decides.
+  private func requireActivation(_ names: [String]) throws {
+    for key in ["hidden_activation", "hidden_act"] {
+      guard let activation = try optionalString(key) else { continue }
+      guard names.contains(activation) else {
         throw ModelError.unsupported("\(key) \"\(activation)\"", file: file)
       }
+      return
     }
   }
 

@@ -51,7 +51,7 @@ struct ModelDescription: Sendable {
 enum ModelFamilies {
   static let all: [any ModelFamily.Type] = [
     Llama.self, Mistral.self, Qwen2.self, Qwen3.self, Qwen3MoE.self, LLaDA.self, Dream.self, SDAR.self,
-    FastDLLM.self, Phi3.self, SmolLM3.self,
+    FastDLLM.self, Phi3.self, SmolLM3.self, Gemma2.self, Gemma3.self,
   ]
 
   static var architectureNames: [String] { all.flatMap { $0.architectures } }
