@@ -23,6 +23,9 @@ package struct AtomicFile: ~Copyable {
       throw .cannotWrite(path: path, reason: "the path is empty or contains a NUL character")
     }
     if FileKind(path) == .folder { throw .cannotWrite(path: path, reason: "it is a directory") }
+    if FileKind(path) == .other {
+      throw .cannotWrite(path: path, reason: "it is no regular file, and renaming over it would replace it")
+    }
     let partialPath = "\(path).partial-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
     let descriptor = open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .cannotWrite(path: path, reason: MappedFile.reason(errno)) }
