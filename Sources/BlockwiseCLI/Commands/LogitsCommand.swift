@@ -2,6 +2,7 @@ import ArgumentParser
 import Blockwise
 import BlockwiseEvaluation
 import BlockwiseKernels
+import Foundation
 
 /// `blockwise logits`
 struct LogitsCommand: AsyncParsableCommand {
@@ -65,6 +66,11 @@ struct LogitsCommand: AsyncParsableCommand {
       name, options: try computing.options(compute: compute, cacheType: cacheType))
     let result = try await BlockLogits.evaluate(
       model.network, tokens: tokens, prefixLength: prefix, visibility: visibility)
+    // The weights are mapped from their file: it must not be what the logits replace.
+    guard
+      URL(fileURLWithPath: out).resolvingSymlinksInPath()
+        != URL(fileURLWithPath: model.path).resolvingSymlinksInPath()
+    else { throw ValidationError("--out \(out) is the model itself") }
     try result.write(to: out)
     if output.json {
       try StandardStream.output.write(json: [
