@@ -38,6 +38,8 @@ public struct ModelTraits: Sendable, Hashable {
   public var logitAlignment: LogitAlignment
   /// What the rows of a context see.
   public var contextMask: ContextMask
+  /// The multimodal architecture whose text part this is; its other parts are not loaded.
+  public var multimodalArchitecture: String?
 
   /// Positions that a diffusion model denoises together; nil for models without a grid of blocks.
   public var blockSize: Int? {

@@ -64,7 +64,7 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
       folders(in: root + "/parity/models").filter { fixture in
         let name = fixture.folder.split(separator: "/").last.map(String.init) ?? ""
         return [
-          "llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm", "phi3", "smollm3", "gemma",
+          "llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm", "phi3", "smollm3", "gemma", "gpt",
         ].contains {
           name.hasPrefix($0)
         }

@@ -72,6 +72,7 @@ extension InspectReport {
       "context_mask": .string(mask),
       "block_size": traits.blockSize.map { .integer(Int64($0)) } ?? .null,
       "autoregressive": .bool(traits.isAutoregressive),
+      "text_part_of": traits.multimodalArchitecture.map { .string($0) } ?? .null,
     ]
   }
 

@@ -57,6 +57,9 @@ extension InspectReport {
     _ configuration: DecoderConfiguration, _ traits: ModelTraits, _ add: (String, String) -> Void
   ) {
     add("family", traits.family)
+    if let whole = traits.multimodalArchitecture {
+      add("part", "the text part of \(whole); images and sound are not read")
+    }
     add(
       "shape",
       "\(configuration.layerCount) layers, hidden \(configuration.hiddenSize), "

@@ -33,6 +33,17 @@ public struct TensorView: Sendable {
   /// How many elements the tensor has.
   public var elementCount: Int { shape.reduce(1, *) }  // checked when the file was opened
 
+  /// One element along the outermost dimension, such as one expert of `[experts, rows, columns]`.
+  ///
+  /// - Precondition: `index` is within that dimension.
+  package func part(_ index: Int) -> TensorView {
+    precondition(!shape.isEmpty && shape[0] > index && index >= 0, "part \(index) of \(shape)")
+    let size = range.count / shape[0]  // blocks never cross rows, so parts are equal
+    let start = range.lowerBound + index * size
+    return TensorView(
+      name: name, type: type, shape: Array(shape.dropFirst()), mapping: mapping, range: start..<start + size)
+  }
+
   /// Gives the memory of the tensor's pages back to the system; the bytes stay readable, at the cost of reading the
   /// file again.
   public func release() { mapping.release(range) }

@@ -23,7 +23,7 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var vocabularyCount: Int
   /// Positions the model was made for.
   public var contextLength: Int
-  /// Added to the mean square in RMS norms.
+  /// Added to the mean square, or the variance, in norms.
   public var normEpsilon: Float
   /// Rotary position embedding.
   public var rotary: RotaryConfiguration
@@ -39,8 +39,14 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var hasAttentionOutputBias = false
   /// Biases of the three feed-forward projections.
   public var hasFeedForwardBias = false
-  /// What the gate of a feed-forward network goes through.
+  /// What the gate of a feed-forward network, or its only inner projection, goes through.
   public var activation = Activation.silu
+  /// Whether the feed-forward network has a gate: `down(act(gate x) · up x)`, else `down(act(up x))` (GPT-NeoX).
+  public var hasGate = true
+  /// Norms subtract the mean and add a bias (LayerNorm) instead of dividing by the root mean square alone.
+  public var hasLayerNorm = false
+  /// The feed-forward network reads the same residual stream as attention, not attention's result (GPT-NeoX).
+  public var hasParallelResidual = false
   /// RMS norms behind attention and feed-forward network, before they join the residual stream (Gemma).
   public var hasPostNorms = false
   /// Checkpoints store the weights of RMS norms less one (Gemma in Hugging Face layout).
@@ -66,6 +72,8 @@ public struct DecoderConfiguration: Sendable, Hashable {
     case silu
     /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`.
     case geluTanh
+    /// `x/2 · (1 + erf(x / √2))`; only without a gate.
+    case gelu
   }
 
   /// A mixture of experts with softmax routing (Qwen3-MoE).

@@ -61,8 +61,9 @@ extension DecoderModel {
   ) throws -> (description: ModelDescription, store: any WeightStore, file: String) {
     switch source {
     case .folder(let folder):
-      let description = try ModelFamilies.describe(
+      var description = try ModelFamilies.describe(
         ConfigReader(folder.configuration, file: folder.configurationPath))
+      description.names = description.names.located(in: folder.weights)
       return (description, folder.weights, folder.path)
     case .gguf(let gguf):
       return (try ModelFamilies.describe(GGUFReader(gguf)), gguf, gguf.path)

@@ -23,7 +23,7 @@ public final class DecoderModel: BlockModel {
     pool: WorkerPool, contextLength: Int, file: String
   ) throws {
     var configuration = description.configuration
-    if let divisors = weights.rotaryDivisors { configuration.rotary.scaling = .divisors(divisors) }
+    if let scaling = weights.rotaryScaling { configuration.rotary.scaling = scaling }
     configuration.contextLength = contextLength
     self.configuration = configuration
     var traits = description.traits

@@ -31,12 +31,9 @@ extension DecoderPass {
       var values = [Float](repeating: 0, count: sequence.plan.rowCount * size)
       values.withUnsafeMutableBufferPointer { values in
         guard let target = values.baseAddress else { return }
-        model.kernels.rmsNorm(
-          model.workspace.hidden.pointer + sequence.firstRow * size, stride: size,
-          weight: model.weights.finalNorm,
-          epsilon: configuration.normEpsilon, rowCount: sequence.plan.rowCount, columnCount: size,
-          into: target,
-          outputStride: size)
+        apply(
+          model.weights.finalNorm, to: model.workspace.hidden.pointer + sequence.firstRow * size,
+          stride: size, rowCount: sequence.plan.rowCount, columnCount: size, into: target, outputStride: size)
       }
       result.entries[index].taps.append((.final, values))
     }
@@ -83,10 +80,9 @@ extension DecoderPass {
     let size = configuration.hiddenSize
     let input = model.workspace.headInput
     for (index, row) in rows.enumerated() {
-      model.kernels.rmsNorm(
-        model.workspace.hidden.pointer + row * size, stride: size, weight: model.weights.finalNorm,
-        epsilon: configuration.normEpsilon, rowCount: 1, columnCount: size, into: input.row(index),
-        outputStride: input.stride)
+      apply(
+        model.weights.finalNorm, to: model.workspace.hidden.pointer + row * size, stride: size, rowCount: 1,
+        columnCount: size, into: input.row(index), outputStride: input.stride)
     }
     if model.mode == .int8 { input.quantize(rowCount: rows.count, kernels: model.kernels) }
   }

@@ -1,5 +1,6 @@
 internal import BlockwiseFiles
 internal import BlockwiseKernels
+internal import Foundation
 
 /// One pass: the rows of all sequences through all layers.
 ///
@@ -121,6 +122,8 @@ struct DecoderPass {
       output: workspace.projected.pointer,
       stride: configuration.hiddenSize)
     if let norm = layer.attentionPostNorm { normalizeProjected(norm) }
+    // In parallel the feed-forward network reads the residual stream as attention found it.
+    if configuration.hasParallelResidual { normalize(layer.feedForwardNorm, into: workspace.normed) }
     addToResidual(workspace.projected.pointer)
   }
 
@@ -152,9 +155,9 @@ struct DecoderPass {
     let position = Int(sequence.plan.positions[row])
     for (heads, count, norm) in parts {
       if let norm {
-        kernels.rmsNorm(
-          heads, stride: dimension, weight: norm, epsilon: configuration.normEpsilon, rowCount: count,
-          columnCount: dimension, into: heads, outputStride: dimension)
+        apply(
+          norm, to: heads, stride: dimension, rowCount: count, columnCount: dimension, into: heads,
+          outputStride: dimension)
       }
       guard configuration.rotaryLayers?[layerIndex] ?? true else { continue }
       let hasWindow = configuration.windows[layerIndex] != nil
@@ -227,7 +230,7 @@ struct DecoderPass {
   // MARK: Feed-forward
 
   private func feedForward(_ layer: DecoderWeights.Layer) {
-    normalize(layer.feedForwardNorm, into: workspace.normed)
+    if !configuration.hasParallelResidual { normalize(layer.feedForwardNorm, into: workspace.normed) }
     switch layer.feedForward {
     case .dense(let gateUp, let down):
       applyGated(
@@ -240,7 +243,7 @@ struct DecoderPass {
     addToResidual(workspace.projected.pointer)
   }
 
-  /// `down(silu(gate x) · up x)`; `input` is quantised already.
+  /// `down(act(gate x) · up x)`, or `down(act(up x))` without a gate; `input` is quantised already.
   func applyGated(
     gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection, input: ActivationRows, rowCount: Int,
     gateUpOutput: UnsafeMutablePointer<Float>, inner: ActivationRows, output: UnsafeMutablePointer<Float>
@@ -249,8 +252,15 @@ struct DecoderPass {
     project(gateUp, input: input, rowCount: rowCount, output: gateUpOutput, stride: 2 * size)
     pool.run(rowCount) { row, _ in
       let gate = gateUpOutput + row * 2 * size
-      if configuration.activation == .geluTanh { Self.prepareGelu(gate: gate, up: gate + size, count: size) }
-      kernels.siluMultiply(gate: gate, up: gate + size, into: inner.row(row), count: size)
+      let up = gate + size
+      if !configuration.hasGate { up.update(repeating: 1, count: size) }
+      switch configuration.activation {
+      case .silu: kernels.siluMultiply(gate: gate, up: up, into: inner.row(row), count: size)
+      case .geluTanh:
+        Self.prepareGelu(gate: gate, up: up, count: size)
+        kernels.siluMultiply(gate: gate, up: up, into: inner.row(row), count: size)
+      case .gelu: Self.geluMultiply(gate: gate, up: up, into: inner.row(row), count: size)
+      }
       if model.mode == .int8 { inner.quantize(rows: row..<row + 1, kernels: kernels) }
     }
     project(down, input: inner, rowCount: rowCount, output: output, stride: configuration.hiddenSize)
@@ -258,16 +268,31 @@ struct DecoderPass {
 
   // MARK: Steps
 
-  /// RMS norm of the residual stream, and its int8 form where products need one.
-  private func normalize(_ weight: [Float], into target: ActivationRows) {
+  /// One norm of rows.
+  func apply(
+    _ norm: DecoderWeights.Norm, to x: UnsafePointer<Float>, stride: Int, rowCount: Int, columnCount: Int,
+    into y: UnsafeMutablePointer<Float>, outputStride: Int
+  ) {
+    if let bias = norm.bias {
+      kernels.layerNorm(
+        x, stride: stride, weight: norm.weight, bias: bias, epsilon: configuration.normEpsilon,
+        rowCount: rowCount, columnCount: columnCount, into: y, outputStride: outputStride)
+    } else {
+      kernels.rmsNorm(
+        x, stride: stride, weight: norm.weight, epsilon: configuration.normEpsilon, rowCount: rowCount,
+        columnCount: columnCount, into: y, outputStride: outputStride)
+    }
+  }
+
+  /// The norm of the residual stream, and its int8 form where products need one.
+  private func normalize(_ norm: DecoderWeights.Norm, into target: ActivationRows) {
     let rowsPerItem = 4
     let size = configuration.hiddenSize
     pool.run((rowCount + rowsPerItem - 1) / rowsPerItem) { item, _ in
       let rows = item * rowsPerItem..<min((item + 1) * rowsPerItem, rowCount)
-      kernels.rmsNorm(
-        workspace.hidden.pointer + rows.lowerBound * size, stride: size, weight: weight,
-        epsilon: configuration.normEpsilon, rowCount: rows.count, columnCount: size,
-        into: target.row(rows.lowerBound), outputStride: target.stride)
+      apply(
+        norm, to: workspace.hidden.pointer + rows.lowerBound * size, stride: size, rowCount: rows.count,
+        columnCount: size, into: target.row(rows.lowerBound), outputStride: target.stride)
       if model.mode == .int8 { target.quantize(rows: rows, kernels: kernels) }
     }
   }
@@ -295,13 +320,11 @@ struct DecoderPass {
   }
 
   /// A norm behind a projection, in place.
-  private func normalizeProjected(_ weight: [Float]) {
+  private func normalizeProjected(_ norm: DecoderWeights.Norm) {
     let size = configuration.hiddenSize
     let rows = workspace.projected.pointer
-    kernels.rmsNorm(
-      rows, stride: size, weight: weight, epsilon: configuration.normEpsilon, rowCount: rowCount,
-      columnCount: size,
-      into: rows, outputStride: size)
+    apply(
+      norm, to: rows, stride: size, rowCount: rowCount, columnCount: size, into: rows, outputStride: size)
   }
 
   /// Turns gate and up into the pair whose `silu(gate) · up` is `gelu(gate) · up` in the tanh form.
@@ -315,6 +338,13 @@ struct DecoderPass {
       gate[index] *= factor
       up[index] /= factor
     }
+  }
+
+  /// `out = gate/2 · (1 + erf(gate/√2)) · up`; the complement keeps small results exact for negative gates.
+  private static func geluMultiply(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    for index in 0..<count { out[index] = 0.5 * gate[index] * erfcf(-0.707_106_78 * gate[index]) * up[index] }
   }
 
   private func addToResidual(_ values: UnsafeMutablePointer<Float>) {

@@ -12,46 +12,55 @@ final class DecoderWeights: Sendable {
     var outputCount: Int { parts.reduce(0) { $0 + $1.rows } }
   }
 
+  /// The weights of a norm as the kernels multiply with them; a bias makes it a LayerNorm.
+  struct Norm: Sendable {
+    var weight: [Float]
+    var bias: [Float]?
+  }
+
   enum FeedForward: Sendable {
-    /// `down(silu(gate x) · up x)`; gate and up lie in one projection, gate first.
+    /// `down(act(gate x) · up x)`; gate and up lie in one projection, gate first. Without a gate only up is there.
     case dense(gateUp: Projection, down: Projection)
     case mixture(router: Projection, experts: [(gateUp: Projection, down: Projection)])
   }
 
   struct Layer: Sendable {
-    var attentionNorm: [Float]
+    var attentionNorm: Norm
     var queryKeyValue: Projection
-    var attentionPostNorm: [Float]?
-    var feedForwardPostNorm: [Float]?
-    var queryNorm: [Float]?
-    var keyNorm: [Float]?
+    var attentionPostNorm: Norm?
+    var feedForwardPostNorm: Norm?
+    var queryNorm: Norm?
+    var keyNorm: Norm?
     var attentionOutput: Projection
-    var feedForwardNorm: [Float]
+    var feedForwardNorm: Norm
     var feedForward: FeedForward
   }
 
   let embedding: PackedMatrix
   let layers: [Layer]
-  let finalNorm: [Float]
+  let finalNorm: Norm
   let head: Projection
-  /// Divisors of the rotary frequencies that the file brings as a tensor.
-  let rotaryDivisors: [Double]?
+  /// Scaling of the rotary frequencies that the file brings as tensors.
+  let rotaryScaling: RotaryConfiguration.Scaling?
 
   /// Bytes that the packed matrices occupy.
   var byteCount: Int { matrices.reduce(0) { $0 + $1.byteCount } }
 
   /// Parameters in the matrices and vectors.
   var parameterCount: Int {
-    var count = matrices.reduce(0) { $0 + $1.rows * $1.columns } + finalNorm.count
+    var norms: [Norm?] = [finalNorm]
+    var count = matrices.reduce(0) { $0 + $1.rows * $1.columns }
     for layer in layers {
-      count += layer.attentionNorm.count + layer.feedForwardNorm.count
-      count += (layer.attentionPostNorm?.count ?? 0) + (layer.feedForwardPostNorm?.count ?? 0)
-      count += (layer.queryNorm?.count ?? 0) + (layer.keyNorm?.count ?? 0)
+      norms += [
+        layer.attentionNorm, layer.feedForwardNorm, layer.attentionPostNorm, layer.feedForwardPostNorm,
+        layer.queryNorm, layer.keyNorm,
+      ]
       count += (layer.queryKeyValue.bias?.count ?? 0) + (layer.attentionOutput.bias?.count ?? 0)
       if case .dense(let gateUp, let down) = layer.feedForward {
         count += (gateUp.bias?.count ?? 0) + (down.bias?.count ?? 0)
       }
     }
+    for norm in norms { count += (norm?.weight.count ?? 0) + (norm?.bias?.count ?? 0) }
     return count
   }
 
@@ -105,19 +114,7 @@ final class DecoderWeights: Sendable {
       configuration.tiesEmbeddings
       ? Projection(parts: [embedding], bias: nil)
       : try packer.projection([(names.head, vocabulary)], columns: hidden)
-    if let name = description.tensorOfRotaryDivisors, store.contains(name) {
-      let divisors = try packer.vector(name, configuration.rotary.dimension / 2)
-      guard divisors.allSatisfy({ $0 > 0 }) else {
-        throw ModelError.key(
-          name, found: "a divisor of 0 or less", expected: "positive numbers", file: store.path)
-      }
-      guard configuration.rotary.scaling == .none else {
-        throw ModelError.unsupported("\(name) beside another scaling of rotary frequencies", file: store.path)
-      }
-      rotaryDivisors = divisors.map(Double.init)
-    } else {
-      rotaryDivisors = nil
-    }
+    rotaryScaling = try packer.rotaryScaling(description.rotaryTensors, configuration)
     progress(1)
   }
 }
@@ -136,12 +133,16 @@ private struct WeightPacker {
       (names.query, configuration.querySize), (names.key, configuration.keyValueSize),
       (names.value, configuration.keyValueSize),
     ]
-    if let fused = names.fusedQueryKeyValue { attention = [(fused, configuration.queryKeyValueSize)] }
+    var order: ((Int) -> Int)?
+    if let fused = names.fusedQueryKeyValue {
+      attention = [(fused, configuration.queryKeyValueSize)]
+      if names.fusesPerHead { order = configuration.rowOfFusedHeads }
+    }
     return DecoderWeights.Layer(
       attentionNorm: try norm(names.weight(index, names.attentionNorm), hidden, configuration),
       queryKeyValue: try projection(
         attention.map { (names.weight(index, $0.0), $0.1) }, columns: hidden,
-        biases: hasBias ? attention.map { (names.bias(index, $0.0), $0.1) } : []),
+        biases: hasBias ? attention.map { (names.bias(index, $0.0), $0.1) } : [], rowOrder: order),
       attentionPostNorm: configuration.hasPostNorms
         ? try norm(names.weight(index, names.attentionPostNorm), hidden, configuration) : nil,
       feedForwardPostNorm: configuration.hasPostNorms
@@ -165,7 +166,8 @@ private struct WeightPacker {
     guard let mixture = configuration.mixture, mixture.layers[index] else {
       let inner = configuration.feedForwardSize
       let hasBias = configuration.hasFeedForwardBias
-      let gateUp = names.fusedGateUp.map { [($0, 2 * inner)] } ?? [(names.gate, inner), (names.up, inner)]
+      var gateUp = names.fusedGateUp.map { [($0, 2 * inner)] } ?? [(names.gate, inner), (names.up, inner)]
+      if !configuration.hasGate { gateUp = [(names.up, inner)] }
       return .dense(
         gateUp: try projection(
           gateUp.map { (names.weight(index, $0.0), $0.1) }, columns: hidden,
@@ -177,18 +179,54 @@ private struct WeightPacker {
     let inner = mixture.feedForwardSize
     let router = try projection(
       [(names.weight(index, names.router), mixture.expertCount)], columns: hidden)
-    var experts: [(gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection)] = []
-    for expert in 0..<mixture.expertCount {
-      experts.append(
+    let count = mixture.expertCount
+    let gates = try expertViews(index, names, names.expertGate, count: count, shape: [inner, hidden])
+    let ups = try expertViews(index, names, names.expertUp, count: count, shape: [inner, hidden])
+    let downs = try expertViews(index, names, names.expertDown, count: count, shape: [hidden, inner])
+    return .mixture(
+      router: router,
+      experts: try (0..<count).map { expert in
         (
-          gateUp: try projection(
-            [names.expertGate, names.expertUp].map { (names.weight(index, $0, expert: expert), inner) },
-            columns: hidden),
-          down: try projection(
-            [(names.weight(index, names.expertDown, expert: expert), hidden)], columns: inner)
-        ))
+          gateUp: try projection([gates[expert], ups[expert]], columns: hidden),
+          down: try projection([downs[expert]], columns: inner)
+        )
+      })
+  }
+
+  /// One projection of all experts of a layer: a tensor each, or one tensor `[experts, rows, columns]`.
+  private func expertViews(
+    _ index: Int, _ names: TensorNames, _ part: String, count: Int, shape: [Int]
+  ) throws -> [TensorView] {
+    guard !part.contains("@") else {
+      return try (0..<count).map { try view(names.weight(index, part, expert: $0), shape) }
     }
-    return .mixture(router: router, experts: experts)
+    let all = try view(names.weight(index, part), [count] + shape)
+    return (0..<count).map { all.part($0) }
+  }
+
+  /// The scaling in tensors of the file; nil where it has none.
+  func rotaryScaling(
+    _ tensors: ModelDescription.RotaryTensors?, _ configuration: DecoderConfiguration
+  ) throws -> RotaryConfiguration.Scaling? {
+    func divisors(_ name: String) throws -> [Double] {
+      let divisors = try vector(name, configuration.rotary.dimension / 2)
+      guard divisors.allSatisfy({ $0 > 0 }) else {
+        throw ModelError.key(
+          name, found: "a divisor of 0 or less", expected: "positive numbers", file: store.path)
+      }
+      guard configuration.rotary.scaling == .none else {
+        throw ModelError.unsupported("\(name) beside another scaling of rotary frequencies", file: store.path)
+      }
+      return divisors.map(Double.init)
+    }
+    switch tensors {
+    case .divisors(let name) where store.contains(name): return .divisors(try divisors(name))
+    case .longrope(let short, let long, let original, let factor):
+      return .longrope(
+        short: try divisors(short), long: try divisors(long), originalContext: original,
+        attentionFactor: factor)
+    case .divisors, nil: return nil
+    }
   }
 
   func matrix(_ name: String, _ shape: [Int]) throws -> PackedMatrix {
@@ -197,25 +235,37 @@ private struct WeightPacker {
 
   /// Packs matrices of equal width into one where they share a format, so that one sweep computes them all.
   func projection(
-    _ matrices: [(name: String, rows: Int)], columns: Int, biases: [(name: String, rows: Int)] = []
+    _ matrices: [(name: String, rows: Int)], columns: Int, biases: [(name: String, rows: Int)] = [],
+    rowOrder: ((Int) -> Int)? = nil
   ) throws -> DecoderWeights.Projection {
-    let views = try matrices.map { try view($0.name, [$0.rows, columns]) }
+    var result = try projection(
+      try matrices.map { try view($0.name, [$0.rows, columns]) }, columns: columns, rowOrder: rowOrder)
+    if !biases.isEmpty {
+      let stored = try biases.flatMap { try vector($0.name, $0.rows) }
+      result.bias = rowOrder.map { order in stored.indices.map { stored[order($0)] } } ?? stored
+    }
+    return result
+  }
+
+  private func projection(
+    _ views: [TensorView], columns: Int, rowOrder: ((Int) -> Int)? = nil
+  ) throws -> DecoderWeights.Projection {
     let formats = try views.map(format)
     var parts: [PackedMatrix] = []
     if formats.allSatisfy({ $0 == formats[0] }) {
-      parts = [try pack(views, formats[0], columns: columns)]
+      parts = [try pack(views, formats[0], columns: columns, rowOrder: rowOrder)]
     } else {
       parts = try zip(views, formats).map { try pack([$0], $1, columns: columns) }
     }
-    var bias: [Float]?
-    if !biases.isEmpty { bias = try biases.flatMap { try vector($0.name, $0.rows) } }
-    return DecoderWeights.Projection(parts: parts, bias: bias)
+    return DecoderWeights.Projection(parts: parts)
   }
 
-  /// The weights of an RMS norm as the kernels multiply with them.
-  func norm(_ name: String, _ count: Int, _ configuration: DecoderConfiguration) throws -> [Float] {
+  /// The weights of a norm as the kernels multiply with them.
+  func norm(_ name: String, _ count: Int, _ configuration: DecoderConfiguration) throws -> DecoderWeights.Norm {
     let weights = try vector(name, count)
-    return configuration.storesNormsLessOne ? weights.map { $0 + 1 } : weights
+    return DecoderWeights.Norm(
+      weight: configuration.storesNormsLessOne ? weights.map { $0 + 1 } : weights,
+      bias: configuration.hasLayerNorm ? try vector(TensorNames.bias(of: name), count) : nil)
   }
 
   /// A vector of `count` numbers, widened to f32.
@@ -250,7 +300,9 @@ private struct WeightPacker {
     return format
   }
 
-  private func pack(_ views: [TensorView], _ format: WeightFormat, columns: Int) throws -> PackedMatrix {
+  private func pack(
+    _ views: [TensorView], _ format: WeightFormat, columns: Int, rowOrder: ((Int) -> Int)? = nil
+  ) throws -> PackedMatrix {
     var sources: [PackedMatrix.Source] = []
     for view in views {
       guard let base = view.bytes.baseAddress else {
@@ -264,8 +316,9 @@ private struct WeightPacker {
     do throws(PackingError) {
       // Source pages go as soon as they are packed, so that loading needs the memory of the weights only once.
       return try PackedMatrix(
-        format: format, columns: columns, sources: sources, pool: pool,
+        format: format, columns: columns, sources: sources, pool: pool, rowOrder: rowOrder,
         didPack: { rows in
+          // Rows of one matrix in another order all come from the same view, which goes with its last chunk.
           while released < views.count, start + views[released].shape[0] <= rows.upperBound {
             start += views[released].shape[0]
             views[released].release()

@@ -1,3 +1,5 @@
+internal import BlockwiseFiles
+
 /// What the tensors of a checkpoint are called, per family and container.
 struct TensorNames: Sendable {
   var embedding: String
@@ -9,8 +11,10 @@ struct TensorNames: Sendable {
   var query: String
   var key: String
   var value: String
-  /// One tensor with the rows of q, k and v, in place of three (Phi-3).
+  /// One tensor with the rows of q, k and v, in place of three (Phi-3, GPT-NeoX).
   var fusedQueryKeyValue: String? = nil
+  /// The fused tensor holds q, k and v of the first head, then of the second, … (GPT-NeoX in Hugging Face layout).
+  var fusesPerHead = false
   var attentionOutput: String
   /// Norms behind attention and feed-forward network, for families that have them.
   var attentionPostNorm: String = ""
@@ -24,7 +28,7 @@ struct TensorNames: Sendable {
   /// One tensor with the rows of gate and up, in place of two (Phi-3).
   var fusedGateUp: String? = nil
   var router: String
-  /// The projections of expert `e`: `@` stands for the number.
+  /// The projections of expert `e`: `@` stands for the number; without it one tensor holds all experts.
   var expertGate: String
   var expertUp: String
   var expertDown: String
@@ -33,6 +37,10 @@ struct TensorNames: Sendable {
   func weight(_ layer: Int, _ part: String) -> String { "\(layerPrefix)\(layer).\(part).weight" }
   /// The full name of a layer's bias.
   func bias(_ layer: Int, _ part: String) -> String { "\(layerPrefix)\(layer).\(part).bias" }
+  /// The name of the bias that belongs to a weight.
+  static func bias(of weight: String) -> String {
+    weight.hasSuffix(".weight") ? "\(weight.dropLast(6))bias" : weight + ".bias"
+  }
   /// The full name of an expert's weight.
   func weight(_ layer: Int, _ part: String, expert: Int) -> String {
     "\(layerPrefix)\(layer).\(part.replacing("@", with: "\(expert)")).weight"
@@ -55,5 +63,25 @@ struct TensorNames: Sendable {
     attentionNorm: "attn_norm", query: "attn_q", key: "attn_k", value: "attn_v",
     attentionOutput: "attn_output",
     queryNorm: "attn_q_norm", keyNorm: "attn_k_norm", feedForwardNorm: "ffn_norm", gate: "ffn_gate",
-    up: "ffn_up", down: "ffn_down", router: "ffn_gate_inp", expertGate: "", expertUp: "", expertDown: "")
+    up: "ffn_up", down: "ffn_down", router: "ffn_gate_inp", expertGate: "ffn_gate_exps",
+    expertUp: "ffn_up_exps", expertDown: "ffn_down_exps")
+
+  /// The names as a checkpoint has them whose text model is part of a larger one, or stands without its head.
+  func located(in store: any WeightStore) -> TensorNames {
+    guard !store.contains(embedding), embedding.hasPrefix("model.") else { return self }
+    for prefix in ["language_model.model.", "model.language_model.", ""] {
+      func moved(_ name: String) -> String {
+        name.hasPrefix("model.") ? prefix + name.dropFirst("model.".count) : name
+      }
+      guard store.contains(moved(embedding)) else { continue }
+      var names = self
+      (names.embedding, names.finalNorm) = (moved(embedding), moved(finalNorm))
+      names.layerPrefix = moved(layerPrefix)
+      if !store.contains(head), store.contains("language_model." + head) {
+        names.head = "language_model." + head
+      }
+      return names
+    }
+    return self
+  }
 }

@@ -82,7 +82,8 @@ extension ConfigReader {
       try optionalInt("original_max_position_embeddings", in: 1...1 << 30) ?? outer ?? contextLength
     }
     switch kind {
-    case "default", "none": return .none
+    // Of a multimodal model's three positions per token all are the same in text.
+    case "default", "none", "mrope": return .none
     case "linear": return .linear(factor: try double("factor"))
     case "dynamic":
       guard dimension > 2 else {

@@ -10,6 +10,13 @@ package struct ConfigReader {
     self.file = file
   }
 
+  /// The same configuration with the values of `defaults` for keys that it does not have at all.
+  func filling(_ defaults: JSONValue) -> ConfigReader {
+    guard var object = root.objectValue, let defaults = defaults.objectValue else { return self }
+    for (key, value) in defaults where object[key] == nil { object[key] = value }
+    return ConfigReader(.object(object), file: file)
+  }
+
   /// The value of the first of the keys that is there and not null.
   func value(_ keys: String...) -> JSONValue? { value(keys) }
 

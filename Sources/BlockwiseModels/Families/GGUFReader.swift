@@ -28,7 +28,15 @@ package struct GGUFReader {
 
   func optionalGlobalInt(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
     guard let value = metadata[key] else { return nil }
-    guard let number = value.integerValue, range.contains(number) else {
+    var number = value.integerValue
+    if number == nil, let perLayer = value.arrayValue?.integers, let first = perLayer.first {
+      // One number per layer is as good as one number when they agree.
+      guard perLayer.allSatisfy({ $0 == first }) else {
+        throw ModelError.unsupported("\(key) that differs between layers", file: file)
+      }
+      number = first
+    }
+    guard let number, range.contains(number) else {
       throw ModelError.key(
         key, found: value.summary, expected: "a whole number in \(range.lowerBound)…\(range.upperBound)",
         file: file)
@@ -53,6 +61,8 @@ package struct GGUFReader {
     }
     return text
   }
+
+  func optionalBool(_ key: String) throws -> Bool? { try optionalGlobalBool("\(architecture).\(key)") }
 
   func optionalGlobalBool(_ key: String) throws -> Bool? {
     guard let value = metadata[key] else { return nil }
@@ -114,7 +124,7 @@ package struct GGUFReader {
     // Biases are optional in every architecture: the tensors say whether they are there.
     configuration.hasQueryKeyValueBias = contains("blk.0.attn_q.bias")
     configuration.hasAttentionOutputBias = contains("blk.0.attn_output.bias")
-    configuration.hasFeedForwardBias = contains("blk.0.ffn_gate.bias")
+    configuration.hasFeedForwardBias = contains("blk.0.ffn_up.bias")
     // A file without a head of its own uses the embedding.
     configuration.tiesEmbeddings = !metadata.contains("output.weight")
     return configuration
@@ -133,7 +143,8 @@ package struct GGUFReader {
   private func rotaryScaling(contextLength: Int) throws -> RotaryConfiguration.Scaling {
     // As llama.cpp reads it: a factor without a type is linear, and older files have a key of their own.
     let kind = try optionalString("rope.scaling.type") ?? "linear"
-    guard kind != "none",
+    // Longrope's factors are tensors, which the family reads.
+    guard kind != "none", kind != "longrope",
       let factor = try optionalDouble("rope.scaling.factor") ?? optionalDouble("rope.scale_linear")
     else { return .none }
     switch kind {
@@ -150,7 +161,7 @@ package struct GGUFReader {
         truncates: true)
     default:
       throw ModelError.key(
-        "\(architecture).rope.scaling.type", found: "\"\(kind)\"", expected: "none, linear or yarn",
+        "\(architecture).rope.scaling.type", found: "\"\(kind)\"", expected: "none, linear, yarn or longrope",
         file: file)
     }
   }

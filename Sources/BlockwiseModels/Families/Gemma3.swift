@@ -5,6 +5,11 @@ enum Gemma3: ModelFamily {
   static let name = "gemma3"
   static let architectures = ["Gemma3ForCausalLM"]
   static let modelTypes = ["gemma3_text"]
+  static let ggufArchitectures = ["gemma3"]
+  static let defaults: JSONValue = [
+    "vocab_size": 262_208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+    "max_position_embeddings": 131_072, "sliding_window": 4096, "rope_theta": 1e6,
+  ]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     var configuration = try config.gemmaConfiguration()
@@ -28,6 +33,21 @@ enum Gemma3: ModelFamily {
     }
     return ModelDescription(
       configuration: configuration, traits: configuration.traits(family: name), names: .gemma)
+  }
+
+  /// Layers with a window have the plain base 10 000, and no scaling, unless the file says otherwise.
+  static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
+    var configuration = try metadata.gemmaConfiguration(layersOfWideScale: 62)
+    configuration.hasQueryKeyNorm = true
+    configuration.finalSoftCap = try metadata.optionalDouble("final_logit_softcapping").map { Float($0) }
+    if try metadata.optionalDouble("rope.freq_base") == nil { configuration.rotary.base = 1_000_000 }
+    configuration.windowRotary = RotaryConfiguration(
+      base: try metadata.optionalDouble("rope.freq_base_swa") ?? 10_000,
+      dimension: configuration.rotary.dimension)
+    configuration.windows = try metadata.gemmaWindows(
+      layerCount: configuration.layerCount, window: 0, pattern: 6)
+    return ModelDescription(
+      configuration: configuration, traits: configuration.traits(family: name), names: .gemmaGGUF)
   }
 
   private static func rotary(

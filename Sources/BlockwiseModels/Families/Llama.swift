@@ -1,9 +1,14 @@
+internal import BlockwiseFiles
+
 /// Llama 2 and 3 (Meta): the plain lineage. arXiv 2307.09288, 2407.21783.
 enum Llama: ModelFamily {
   static let name = "llama"
   static let architectures = ["LlamaForCausalLM"]
   static let modelTypes = ["llama"]
   static let ggufArchitectures = ["llama"]
+  static let defaults: JSONValue = [
+    "vocab_size": 32_000, "num_attention_heads": 32, "max_position_embeddings": 2048,
+  ]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     var configuration = try config.decoderConfiguration()
@@ -26,6 +31,6 @@ enum Llama: ModelFamily {
     }
     return ModelDescription(
       configuration: configuration, traits: configuration.traits(family: name), names: .gguf,
-      tensorOfRotaryDivisors: "rope_freqs.weight")
+      rotaryTensors: .divisors("rope_freqs.weight"))
   }
 }

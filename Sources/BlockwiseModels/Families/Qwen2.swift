@@ -1,9 +1,17 @@
+internal import BlockwiseFiles
+
 /// Qwen2 and Qwen2.5 (arXiv 2412.15115): Llama with biases on q, k and v.
 enum Qwen2: ModelFamily {
   static let name = "qwen2"
   static let architectures = ["Qwen2ForCausalLM"]
-  static let modelTypes = ["qwen2"]
+  static let modelTypes = ["qwen2", "qwen2_vl_text", "qwen2_5_vl_text"]
   static let ggufArchitectures = ["qwen2"]
+  static let multimodalArchitectures = [
+    "Qwen2VLForConditionalGeneration", "Qwen2_5_VLForConditionalGeneration",
+  ]
+  static let defaults: JSONValue = [
+    "num_key_value_heads": 32, "sliding_window": 4096, "max_position_embeddings": 32_768,
+  ]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     let configuration = try config.qwen2Configuration()

@@ -1,9 +1,14 @@
+internal import BlockwiseFiles
+
 /// Qwen3 (arXiv 2505.09388): norms on the heads of q and k instead of biases, and a head size of its own.
 enum Qwen3: ModelFamily {
   static let name = "qwen3"
   static let architectures = ["Qwen3ForCausalLM"]
-  static let modelTypes = ["qwen3"]
+  static let modelTypes = ["qwen3", "qwen3_vl_text"]
   static let ggufArchitectures = ["qwen3"]
+  static let defaults: JSONValue = [
+    "num_key_value_heads": 32, "head_dim": 128, "sliding_window": 4096, "max_position_embeddings": 32_768,
+  ]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     let configuration = try config.qwen3Configuration()
