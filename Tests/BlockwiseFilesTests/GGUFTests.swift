@@ -150,7 +150,7 @@ import Testing
       { $0.metadata.append(("general.alignment", .integer(UInt32(1) << 31))) }
     ),
     ("alignment text", "power of two", { $0.metadata.append(("general.alignment", .string("32"))) }),
-    ("split", "split.count", { $0.metadata.append(("split.count", .integer(UInt16(2)))) }),
+    ("split", "split.no", { $0.metadata.append(("split.count", .integer(UInt16(2)))) }),
     ("no dimensions", "has 0 dimensions", { $0.tensors[0].dimensions = [] }),
     ("five dimensions", "has 5 dimensions", { $0.tensors[0].dimensions = [3, 2, 1, 1, 1] }),
     ("a dimension of 0", "dimension of 0", { $0.tensors[0].dimensions = [3, 0] }),

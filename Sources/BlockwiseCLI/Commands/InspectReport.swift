@@ -44,7 +44,9 @@ struct InspectReport {
         folder.tokenizerConfiguration?["chat_template"].map { !$0.isNull } ?? false
         || FileManager.default.fileExists(atPath: folder.path + "/chat_template.jinja")
     case .gguf(let file):
-      container = "GGUF version \(file.version)"
+      container =
+        "GGUF version \(file.version)"
+        + (file.files.count > 1 ? ", split over \(file.files.count) files" : "")
       architecture = file["general.architecture"]?.stringValue ?? "unknown"
       hasChatTemplate = file["tokenizer.chat_template"] != nil
     }

@@ -1,11 +1,15 @@
 /// Reads and checks everything before the tensors' bytes of a GGUF file.
 struct GGUFParser {
-  private let mapping: MappedFile
+  let mapping: MappedFile
   private var cursor: ByteCursor
   private(set) var version = 0
   private(set) var alignment = 32
   private(set) var keys: [String] = []
   private(set) var metadata: [String: GGUFValue] = [:]
+  /// Type number and place of every value, for writing it anew as it is.
+  private(set) var places: [String: (typeID: UInt32, range: Range<Int>)] = [:]
+  /// What the file says about being one of several.
+  private(set) var split: GGUFSplit?
   private(set) var table = TensorTable()
 
   /// Deepest nesting of arrays; files in use have one level.
@@ -26,7 +30,7 @@ struct GGUFParser {
     let keyCount = try cursor.readCount(minimumByteCount: 8 + 4 + 1, "metadata keys")
     keys.reserveCapacity(keyCount)
     for _ in 0..<keyCount { try readKey() }
-    try checkSplit()
+    split = try GGUFSplit(metadata, file: file)
     alignment = try readAlignment()
 
     var tensors: [Tensor] = []
@@ -62,10 +66,12 @@ struct GGUFParser {
   private mutating func readKey() throws(ModelFileError) {
     let key = try cursor.readName("a metadata key")
     let typeID = try cursor.read(UInt32.self, "the type of key \(key)")
+    let start = cursor.offset
     let value = try readValue(typeID, key: key, depth: 0)
     guard metadata.updateValue(value, forKey: key) == nil else {
       throw .duplicateKey(name: key, file: file)
     }
+    places[key] = (typeID, start..<cursor.offset)
     keys.append(key)
   }
 
@@ -125,18 +131,6 @@ struct GGUFParser {
   ) throws(ModelFileError) {
     guard type == .bool, let bad = mapping.bytes[range].first(where: { $0 > 1 }) else { return }
     throw .key(name: key, found: "byte \(bad)", expected: "0 or 1 for a boolean", file: file)
-  }
-
-  private func checkSplit() throws(ModelFileError) {
-    guard let split = metadata["split.count"] else { return }
-    guard let count = split.integerValue else {
-      throw .key(name: "split.count", found: split.summary, expected: "a whole number", file: file)
-    }
-    guard count <= 1 else {
-      throw .unsupported(
-        path: file,
-        reason: "split.count says that the model is split over \(count) files; merge them into one first")
-    }
   }
 
   private func readAlignment() throws(ModelFileError) -> Int {

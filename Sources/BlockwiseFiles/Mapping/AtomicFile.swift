@@ -17,8 +17,9 @@ package struct AtomicFile: ~Copyable {
 
   /// Creates the partial file.
   ///
+  /// - Parameter expectedByteCount: what will be written: refused at once when the disk has less room.
   /// - Throws: ``ModelFileError/cannotWrite(path:reason:)``.
-  package init(path: String) throws(ModelFileError) {
+  package init(path: String, expectedByteCount: Int = 0) throws(ModelFileError) {
     guard !path.utf8.contains(0), !path.isEmpty else {
       throw .cannotWrite(path: path, reason: "the path is empty or contains a NUL character")
     }
@@ -29,6 +30,16 @@ package struct AtomicFile: ~Copyable {
     let partialPath = "\(path).partial-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
     let descriptor = open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .cannotWrite(path: path, reason: MappedFile.reason(errno)) }
+    var space = statvfs()
+    if fstatvfs(descriptor, &space) == 0 {
+      let (free, overflow) = UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize))
+      if !overflow, free < UInt64(max(0, expectedByteCount)) {
+        close(descriptor)
+        unlink(partialPath)
+        throw .cannotWrite(
+          path: path, reason: "\(expectedByteCount) bytes are needed and \(free) bytes are free on the disk")
+      }
+    }
     self.path = path
     self.partialPath = partialPath
     self.descriptor = descriptor
@@ -43,13 +54,19 @@ package struct AtomicFile: ~Copyable {
 
   /// Appends bytes.
   package mutating func write(_ bytes: [UInt8]) throws(ModelFileError) {
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(ModelFileError) in try write(buffer) }
+    }
+    try result.get()
+  }
+
+  /// Appends bytes.
+  package mutating func write(_ bytes: UnsafeRawBufferPointer) throws(ModelFileError) {
     var done = 0
     while done < bytes.count {
-      let (count, code) = bytes.withUnsafeBytes { buffer in
-        let part = UnsafeRawBufferPointer(rebasing: buffer[done...])
-        // `self.write` would be found before the system's function.
-        return (systemWrite(descriptor, part), errno)
-      }
+      // `self.write` would be found before the system's function.
+      let count = systemWrite(descriptor, UnsafeRawBufferPointer(rebasing: bytes[done...]))
+      let code = errno
       if count < 0 {
         if code == EINTR { continue }
         throw .cannotWrite(path: path, reason: MappedFile.reason(code))

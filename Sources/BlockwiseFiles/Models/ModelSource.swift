@@ -47,7 +47,11 @@ public enum ModelSource: Sendable {
     } catch {
       throw .cannotOpen(path: path, reason: error.localizedDescription)
     }
-    let ggufs = names.filter { $0.hasSuffix(".gguf") }.sorted()
+    var ggufs = names.filter { $0.hasSuffix(".gguf") }.sorted()
+    // The files of a split model are one model, also when some of them are missing.
+    if let siblings = ggufs.first.flatMap(GGUFSplit.siblings(of:)), ggufs.allSatisfy(siblings.contains) {
+      ggufs = [ggufs[0]]
+    }
     switch ggufs.count {
     case 1: self = .gguf(try GGUFFile(path: path + "/" + ggufs[0]))
     case 0:
