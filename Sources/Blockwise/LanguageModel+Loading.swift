@@ -26,6 +26,15 @@ extension LanguageModel {
     }
   }
 
+  /// The network of a checkpoint alone, for work on tokens that needs no text.
+  /// - Throws: ``ModelFileError``, ``ModelError``.
+  public static func loadNetwork(
+    _ source: ModelSource, options: ModelLoadOptions = ModelLoadOptions(),
+    progress: @escaping @Sendable (Double) -> Void = { _ in }
+  ) async throws -> DecoderModel {
+    try await LoadingThread.run { try DecoderModel.load(source, options: options, progress: progress) }
+  }
+
   /// The tokenizer that belongs to a checkpoint.
   public static func loadTokenizer(_ source: ModelSource) throws -> Tokenizer {
     switch source {

@@ -25,11 +25,11 @@ public struct ModelLocator: Sendable {
     return ModelLocator(folders: folders)
   }
 
-  /// The path behind `model`: itself when something is there, else a shipped model of that name.
+  /// The path behind `model`: a shipped model of that name, else itself when something is there. A file or folder that
+  /// has the name of a shipped model is meant by a path with a slash, such as `./base`.
   /// - Throws: ``ModelLocatorError`` that lists the names there are.
   public func path(for model: String) throws(ModelLocatorError) -> String {
     let files = FileManager.default
-    if files.fileExists(atPath: model) { return model }
     if !model.isEmpty, !model.contains("/") {
       for folder in folders {
         for candidate in ["\(folder)/\(model)", "\(folder)/\(model).gguf"]
@@ -38,6 +38,7 @@ public struct ModelLocator: Sendable {
         }
       }
     }
+    if files.fileExists(atPath: model) { return model }
     throw ModelLocatorError(model: model, names: names, folders: folders)
   }
 
@@ -66,8 +67,11 @@ public struct ModelLocatorError: Error, Sendable, Hashable, CustomStringConverti
 
   /// What was asked for and the names there are.
   public var description: String {
-    let known =
-      names.isEmpty ? "no shipped models were found" : "shipped models are \(names.joined(separator: ", "))"
-    return "there is no file, folder or shipped model \"\(model)\"; \(known)"
+    guard names.isEmpty else {
+      return "there is no file, folder or shipped model \"\(model)\"; shipped models are "
+        + names.joined(separator: ", ")
+    }
+    return "there is no file, folder or shipped model \"\(model)\"; no shipped models were found in "
+      + folders.joined(separator: ", ") + " (BLOCKWISE_MODELS names more folders)"
   }
 }

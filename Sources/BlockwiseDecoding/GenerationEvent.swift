@@ -32,6 +32,8 @@ public struct GenerationStatistics: Sendable, Hashable {
   public var rowCount = 0
   /// Tokens committed, the stop token not counted.
   public var committedCount = 0
+  /// Of those, how many came out of the last pass over the prompt.
+  public var prefillCommittedCount = 0
   /// Time of the passes over the prompt, in seconds.
   public var prefillSeconds = 0.0
   /// Time from the first token to the end, in seconds.
@@ -40,9 +42,9 @@ public struct GenerationStatistics: Sendable, Hashable {
   /// Nothing counted yet.
   public init() {}
 
-  /// Committed tokens per pass after the prefill; 0 before the first.
+  /// Tokens that the passes after the prefill brought, per pass; 0 before the first.
   public var tokensPerForward: Double {
-    forwardCount == 0 ? 0 : Double(committedCount) / Double(forwardCount)
+    forwardCount == 0 ? 0 : Double(committedCount - prefillCommittedCount) / Double(forwardCount)
   }
   /// Committed tokens per second of decoding; 0 when no time has passed.
   public var tokensPerSecond: Double { decodeSeconds > 0 ? Double(committedCount) / decodeSeconds : 0 }

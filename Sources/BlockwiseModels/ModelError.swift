@@ -23,7 +23,7 @@ public enum ModelError: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .architecture(let found, let file, let known):
-      "\(file): architecture \(found) is unknown; known are \(known.joined(separator: ", "))"
+      "\(file): architecture \(found) is not supported by this version; supported are \(known.joined(separator: ", "))"
     case .keyMissing(let key, let file): "\(file): \(key) is missing"
     case .key(let key, let found, let expected, let file):
       "\(file): \(key) is \(found), expected \(expected)"

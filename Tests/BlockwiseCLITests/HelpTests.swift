@@ -93,7 +93,7 @@ struct HelpTests {
     (["generate", "--temperature", "-1", "x"], "temperature"),
     (["generate", "--temperature", "warm", "x"], "warm"),
     (["generate", "--top-p", "0", "x"], "top_p"),
-    (["generate", "--top-k", "0", "x"], "top_k"),
+    (["generate", "--top-k", "-1", "x"], "top-k"),
     (["generate", "--max-tokens", "-2", "x"], "--max-tokens"),
     (["generate", "--stop", "", "x"], "--stop"),
     (["generate", "--prompt-tokens", "1,two"], "two"),

@@ -56,20 +56,10 @@ struct ParityFixture: Sendable, CustomTestStringConvertible {
     try ints(value, key).map { TokenID($0) }
   }
 
-  /// Our own fixtures, which every clone has, and the shared ones of the families that this version runs.
+  /// Our own fixtures, which every clone has, and the shared ones.
   static let all: [ParityFixture] = own + shared
   static let own = folders(in: fixtureRoot + "/models")
-  static let shared: [ParityFixture] =
-    SharedData.root.map { root in
-      folders(in: root + "/parity/models").filter { fixture in
-        let name = fixture.folder.split(separator: "/").last.map(String.init) ?? ""
-        return [
-          "llama", "mistral", "qwen", "llada", "dream", "sdar", "fast-dllm", "phi3", "smollm3", "gemma", "gpt",
-        ].contains {
-          name.hasPrefix($0)
-        }
-      }
-    } ?? []
+  static let shared: [ParityFixture] = SharedData.root.map { folders(in: $0 + "/parity/models") } ?? []
 
   static let fixtureRoot =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent()

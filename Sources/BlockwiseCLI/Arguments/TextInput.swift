@@ -29,6 +29,9 @@ enum TextInput {
     return text
   }
 
+  /// More than any prompt; an endless stream must not fill the memory.
+  private static let byteLimit = 256 << 20
+
   private static func read(_ descriptor: Int32, name: String) throws -> [UInt8] {
     var result: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -37,6 +40,9 @@ enum TextInput {
       if count == 0 { return result }
       if count > 0 {
         result += chunk[..<count]
+        guard result.count <= byteLimit else {
+          throw StreamError.cannotRead(file: name, reason: "it holds more than \(byteLimit >> 20) MiB")
+        }
       } else if errno != EINTR {
         throw StreamError.cannotRead(file: name, reason: String(cString: strerror(errno)))
       }

@@ -5,13 +5,18 @@ import Blockwise
 enum TokenList {
   /// Reads ids from an option.
   static func parse(_ text: String) throws -> [TokenID] {
-    let words = text.split(whereSeparator: { $0 == "," || $0.isWhitespace })
-    if words.isEmpty { throw ValidationError("there is no token id in it") }
-    return try words.map { word in
-      guard let id = Int32(word), id >= 0 else {
-        throw ValidationError("'\(word)' is not a token id; write ids as 1,2,3")
+    if text.allSatisfy(\.isWhitespace) { throw ValidationError("there is no token id in it") }
+    // White space may stand around a comma or in its place; two commas have a hole between them.
+    let fields = text.split(separator: ",", omittingEmptySubsequences: false)
+    return try fields.flatMap { field in
+      let words = field.split(whereSeparator: \.isWhitespace)
+      if words.isEmpty { throw ValidationError("an id is missing beside a comma; write ids as 1,2,3") }
+      return try words.map { word in
+        guard word.allSatisfy({ ("0"..."9").contains($0) }), let id = Int32(word) else {
+          throw ValidationError("'\(word)' is not a token id; write ids as 1,2,3")
+        }
+        return TokenID(id)
       }
-      return TokenID(id)
     }
   }
 
@@ -27,12 +32,17 @@ enum TokenList {
         throw UsageError("standard input: \(error.message)")
       }
     }
-    let value = try JSONValue(parsing: input)
+    let value: JSONValue
+    do {
+      value = try JSONValue(parsing: input)
+    } catch {
+      throw UsageError("standard input: \(error)")
+    }
     guard let elements = value.arrayValue ?? value["tokens"]?.arrayValue else {
       throw UsageError("standard input: expected an array of token ids or an object with \"tokens\"")
     }
     return try elements.map { element in
-      guard let id = element.integerValue, id >= 0, let id = Int32(exactly: id) else {
+      guard case .integer(let number) = element, number >= 0, let id = Int32(exactly: number) else {
         throw UsageError("standard input: \(element.summary) is not a token id")
       }
       return TokenID(id)

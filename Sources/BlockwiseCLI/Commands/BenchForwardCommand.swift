@@ -59,15 +59,16 @@ struct BenchForwardCommand: AsyncParsableCommand {
     let report = try await benchmark.run(model) { progress.update("Measuring \(Int($0 * 100)) %") }
     progress.end()
     if output.json {
-      try StandardStream.output.write(json: Self.json(report))
+      try StandardStream.output.write(json: Self.json(report, model: model))
     } else {
       try StandardStream.output.write(Self.table(report, model: model))
     }
   }
 
   /// The contract of `bench forward --json`.
-  private static func json(_ report: ForwardBenchmark.Report) -> JSONValue {
+  private static func json(_ report: ForwardBenchmark.Report, model: LanguageModel) -> JSONValue {
     [
+      "model": .string(model.path),
       "results": .array(
         report.results.map { result in
           [
@@ -93,7 +94,7 @@ struct BenchForwardCommand: AsyncParsableCommand {
 
   private static func table(_ report: ForwardBenchmark.Report, model: LanguageModel) -> String {
     var lines = [
-      "\(model.path): \(report.weightByteCount >> 20) MiB of weights per pass, \(report.threadCount) threads, "
+      "\(model.path): \(report.weightByteCount >> 20) MiB of weights per pass, \(counted(report.threadCount, "thread")), "
         + "\(report.kernelVariant.name), \(report.computesInt8 ? "int8" : "f32") products",
       "measured here: \(fixed(report.limits.readBandwidth / 1e9, 1)) GB/s read, "
         + "\(fixed(report.limits.operationRate / 1e9, 0)) GOP/s",

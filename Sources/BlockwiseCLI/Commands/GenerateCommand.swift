@@ -79,14 +79,18 @@ struct GenerateCommand: AsyncParsableCommand {
         throw ValidationError("--stop-token is \(token), expected a token id")
       }
     }
+
+    /// What only the model can tell.
+    func check(vocabularyCount: Int) throws {
+      if let token = stopToken.first(where: { $0 >= vocabularyCount }) {
+        throw UsageError("--stop-token \(token) is outside the model's vocabulary of \(vocabularyCount)")
+      }
+    }
   }
 
   func validate() throws {
     let sources = [prompt != nil, request.file != nil, request.promptTokens != nil].filter { $0 }.count
     if sources > 1 { throw ValidationError("give the prompt once: as argument, --file or --prompt-tokens") }
-    if sources == 0, isatty(STDIN_FILENO) == 1 {
-      throw ValidationError("there is no prompt: give it as argument, with --file, or on standard input")
-    }
     if let count = sampling.logprobs, count >= 0, !output.json {
       throw ValidationError("--logprobs needs --json")
     }
@@ -96,20 +100,24 @@ struct GenerateCommand: AsyncParsableCommand {
     let text = try promptText()
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
+    try request.check(vocabularyCount: model.traits.vocabularyCount)
     let tokens = try request.promptTokens ?? model.tokenizer.encode(utf8: text)
-    let seed = sampling.seed ?? (sampling.temperature > 0 ? UInt64.random(in: 0...UInt64(UInt32.max)) : 0)
-    let generation = try await stream(model, tokens: tokens, seed: seed)
+    let options = options(model)
+    if let note = sampling.ineffective(options.sampling) { StandardStream.error.note("Note: \(note).") }
+    let (generation, isInterrupted) = try await stream(model, tokens: tokens, options: options)
     if output.json {
       let report = GenerationReport(
-        generation: generation, tokenizer: model.tokenizer, seed: seed,
+        generation: generation, tokenizer: model.tokenizer, seed: options.sampling.seed,
         showsLogProbabilities: sampling.logprobs != nil)
       try StandardStream.output.write(json: report.json)
-    } else if !generation.text.hasSuffix("\n") {
+    } else if !generation.text.hasSuffix("\n"), !generation.text.isEmpty || !isInterrupted {
       try StandardStream.output.write("\n")
     }
     if stats {
-      StandardStream.error.note(GenerationReport.summary(generation, model: model, seed: seed))
+      StandardStream.error.note(
+        GenerationReport.summary(generation, model: model, sampling: options.sampling))
     }
+    if isInterrupted, generation.tokens.isEmpty { throw CommandInterrupted() }
   }
 
   /// The bytes of the prompt; empty when it is given as tokens.
@@ -117,19 +125,24 @@ struct GenerateCommand: AsyncParsableCommand {
     if let prompt { return Array(prompt.utf8) }
     if request.promptTokens != nil { return [] }
     let source = request.file ?? "-"
+    if request.file == nil, isatty(STDIN_FILENO) == 1 {
+      throw UsageError("there is no prompt: give it as argument, with --file, or on standard input")
+    }
     var bytes = try TextInput.file(source)
     _ = try TextInput.text(bytes, from: source == "-" ? "standard input" : source)
     if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
     return bytes
   }
 
-  private func stream(_ model: LanguageModel, tokens: [TokenID], seed: UInt64) async throws -> Generation {
+  private func stream(
+    _ model: LanguageModel, tokens: [TokenID], options: GenerationOptions
+  ) async throws -> (Generation, isInterrupted: Bool) {
     let session = try model.session()
     let interrupt = Interrupt { session.stop() }
     let progress = ProgressLine("Reading the prompt")
     defer { progress.end() }
     var result: Generation?
-    for try await event in session.generate(tokens: tokens, options: options(seed: seed)) {
+    for try await event in session.generate(tokens: tokens, options: options) {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the prompt \(done)/\(total)")
       case .text(let piece, _):
@@ -139,15 +152,14 @@ struct GenerateCommand: AsyncParsableCommand {
       }
     }
     guard let result else { throw CommandInterrupted() }
-    if interrupt.isInterrupted, result.tokens.isEmpty, !output.json { throw CommandInterrupted() }
-    return result
+    return (result, interrupt.isInterrupted)
   }
 
-  private func options(seed: UInt64) -> GenerationOptions {
+  private func options(_ model: LanguageModel) -> GenerationOptions {
     GenerationOptions(
       method: method.decode == .ar ? .autoregressive : .auto,
       maximumTokenCount: request.maxTokens < 0 ? nil : request.maxTokens,
-      sampling: sampling.options(seed: seed),
+      sampling: sampling.options(model.recommendedSampling),
       stopStrings: request.stop.map(Self.unescaped),
       stopTokens: Set(request.stopToken.map { TokenID($0) }), ignoresEndOfText: request.ignoreEos,
       showsSpecialTokens: request.special)

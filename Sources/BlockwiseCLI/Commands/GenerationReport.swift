@@ -63,7 +63,9 @@ struct GenerationReport {
   }
 
   /// What `--stats` prints.
-  static func summary(_ generation: Generation, model: LanguageModel, seed: UInt64) -> String {
+  static func summary(
+    _ generation: Generation, model: LanguageModel, sampling: SamplingOptions
+  ) -> String {
     let statistics = generation.statistics
     let decision = generation.decision
     let prefilled = statistics.promptTokenCount - statistics.cachedTokenCount
@@ -71,7 +73,7 @@ struct GenerationReport {
     var lines = [
       "method    \(decision.method)\(decision.recipe.isEmpty ? "" : " \(decision.recipe)")"
         + "\(decision.isLossy ? ", lossy" : ", exact"): \(decision.reason)",
-      "kernels   \(model.summary.kernelVariant.name), \(model.summary.threadCount) threads, "
+      "kernels   \(model.summary.kernelVariant.name), \(counted(model.summary.threadCount, "thread")), "
         + "\(model.summary.computesInt8 ? "int8" : "f32") products, \(model.summary.cacheFormat.name) cache",
       "prompt    \(statistics.promptTokenCount) tokens in \(fixed(statistics.prefillSeconds, 3)) s "
         + "(\(fixed(prefillRate, 1)) tokens/s)",
@@ -81,8 +83,26 @@ struct GenerationReport {
       "finish    \(generation.finishReason.rawValue)",
       "memory    \(Self.peakMemoryByteCount >> 20) MiB at most",
     ]
-    if seed != 0 { lines.append("seed      \(seed)") }
+    lines.insert("sampling  " + words(sampling), at: 2)
     return lines.joined(separator: "\n")
+  }
+
+  /// The sampling in words.
+  private static func words(_ sampling: SamplingOptions) -> String {
+    var parts: [String] = []
+    if sampling.isGreedy {
+      parts.append("the most likely token")
+    } else {
+      parts.append("temperature \(sampling.temperature)")
+      if let topK = sampling.topK { parts.append("top-k \(topK)") }
+      if sampling.topP < 1 { parts.append("top-p \(sampling.topP)") }
+      if sampling.minP > 0 { parts.append("min-p \(sampling.minP)") }
+    }
+    if sampling.repetitionPenalty != 1 { parts.append("repetition penalty \(sampling.repetitionPenalty)") }
+    if sampling.presencePenalty != 0 { parts.append("presence penalty \(sampling.presencePenalty)") }
+    if sampling.frequencyPenalty != 0 { parts.append("frequency penalty \(sampling.frequencyPenalty)") }
+    if !sampling.isGreedy { parts.append("seed \(sampling.seed)") }
+    return parts.joined(separator: ", ")
   }
 
   /// The most memory the process has held, mapped files included; 0 where the system does not tell.
@@ -91,3 +111,6 @@ struct GenerationReport {
 
 /// A number with a fixed count of decimals.
 func fixed(_ value: Double, _ decimals: Int) -> String { String(format: "%.\(decimals)f", value) }
+
+/// `1 thread`, `2 threads`.
+func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

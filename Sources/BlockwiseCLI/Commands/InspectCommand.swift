@@ -20,15 +20,24 @@ struct InspectCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "A Hugging Face folder, a GGUF file, or the name of a shipped model.", valueName: "name|path"),
     completion: .file())
-  var model = ModelLocator.defaultName
+  var path: String?
+
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("The same, as other commands take it.", visibility: .hidden))
+  var model: String?
 
   @Flag(name: .long, help: "List every tensor. (The JSON always has them.)")
   var tensors = false
 
   @OptionGroup var output: OutputArguments
 
+  func validate() throws {
+    if path != nil, model != nil { throw ValidationError("give the model once") }
+  }
+
   func run() async throws {
-    let source = try ModelSource(path: ModelName.locator.path(for: model))
+    let name = path ?? model ?? ModelLocator.defaultName
+    let source = try ModelSource(path: ModelName.locator.path(for: name))
     let report = try InspectReport(source)
     if output.json {
       try StandardStream.output.write(json: report.json)

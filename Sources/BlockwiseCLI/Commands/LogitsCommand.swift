@@ -51,6 +51,9 @@ struct LogitsCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
+    if out == "-" {
+      throw ValidationError("--out is -, and a tensor cannot be written to standard output; name a file")
+    }
     guard (0..<tokens.count).contains(prefix) else {
       throw ValidationError(
         "--prefix is \(prefix), expected 0 to \(tokens.count - 1) for \(tokens.count) tokens")
@@ -62,15 +65,22 @@ struct LogitsCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let model = try await LanguageModel.load(
-      name, options: try computing.options(compute: compute, cacheType: cacheType))
+    // No text is involved: a checkpoint without a tokenizer will do.
+    let source = try ModelSource(path: try name.path())
+    // The weights are mapped from their files: none of them may be what the logits replace.
+    let files = Set(try source.weights.names.map { try source.weights.tensor(named: $0).file })
+    let target = URL(fileURLWithPath: out).resolvingSymlinksInPath()
+    if files.contains(where: { URL(fileURLWithPath: $0).resolvingSymlinksInPath() == target }) {
+      throw UsageError("--out \(out) is a file of the model itself")
+    }
+    let progress = ProgressLine("Loading \(name.model)")
+    defer { progress.end() }
+    let network = try await LanguageModel.loadNetwork(
+      source, options: try computing.options(compute: compute, cacheType: cacheType)
+    ) { progress.update("Loading \(name.model) \(Int($0 * 100)) %") }
+    progress.end()
     let result = try await BlockLogits.evaluate(
-      model.network, tokens: tokens, prefixLength: prefix, visibility: visibility)
-    // The weights are mapped from their file: it must not be what the logits replace.
-    guard
-      URL(fileURLWithPath: out).resolvingSymlinksInPath()
-        != URL(fileURLWithPath: model.path).resolvingSymlinksInPath()
-    else { throw ValidationError("--out \(out) is the model itself") }
+      network, tokens: tokens, prefixLength: prefix, visibility: visibility)
     try result.write(to: out)
     if output.json {
       try StandardStream.output.write(json: [

@@ -58,7 +58,10 @@ public struct AutoregressiveDecoder: Sendable {
     statistics.cachedTokenCount = done
     let start = clock.now
     while done < prompt.count {
-      if Task.isCancelled { return (.cancelled, statistics) }
+      if Task.isCancelled {
+        statistics.prefillSeconds = (clock.now - start) / .seconds(1)
+        return (.cancelled, statistics)
+      }
       let end = min(done + options.prefillRowCount, prompt.count)
       let outputs = OutputRequest(rows: end == prompt.count ? .last : .none)
       let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
@@ -92,6 +95,7 @@ public struct AutoregressiveDecoder: Sendable {
       try constraint?.advance(sampled.token)
       tokens.append(sampled.token)
       statistics.committedCount += 1
+      if statistics.forwardCount == 0 { statistics.prefillCommittedCount = 1 }
       guard try await commit(sampled) else { return finished(.stop) }
       if tokens.count >= cache.contextLength { return finished(.length) }
       if statistics.committedCount == options.maximumTokenCount { return finished(.length) }

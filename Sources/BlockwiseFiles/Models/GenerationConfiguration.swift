@@ -44,6 +44,10 @@ public struct GenerationConfiguration: Sendable, Hashable {
   ///
   /// - Throws: ``ModelFileError/key(name:found:expected:file:)``.
   init(gguf metadata: [String: GGUFValue], file: String) throws(ModelFileError) {
+    defer {
+      // These files have no switch: a temperature is there to be used.
+      if doesSample == nil, temperature != nil { doesSample = true }
+    }
     self = try Self(
       KeyedValues(file: file) { key in
         guard let value = metadata[key] else { return nil }

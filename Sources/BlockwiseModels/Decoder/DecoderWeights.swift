@@ -261,7 +261,8 @@ private struct WeightPacker {
   }
 
   /// The weights of a norm as the kernels multiply with them.
-  func norm(_ name: String, _ count: Int, _ configuration: DecoderConfiguration) throws -> DecoderWeights.Norm {
+  func norm(_ name: String, _ count: Int, _ configuration: DecoderConfiguration) throws -> DecoderWeights.Norm
+  {
     let weights = try vector(name, count)
     return DecoderWeights.Norm(
       weight: configuration.storesNormsLessOne ? weights.map { $0 + 1 } : weights,

@@ -6,7 +6,8 @@ enum Mistral: ModelFamily {
   static let architectures = ["MistralForCausalLM"]
   static let modelTypes = ["mistral"]
   static let defaults: JSONValue = [
-    "num_key_value_heads": 8, "sliding_window": 4096, "max_position_embeddings": 131_072, "vocab_size": 32_000,
+    "num_key_value_heads": 8, "sliding_window": 4096, "max_position_embeddings": 131_072,
+    "vocab_size": 32_000,
     "num_attention_heads": 32,
   ]
 

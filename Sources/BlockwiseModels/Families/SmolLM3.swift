@@ -7,7 +7,8 @@ enum SmolLM3: ModelFamily {
   static let modelTypes = ["smollm3"]
   static let ggufArchitectures = ["smollm3"]
   static let defaults: JSONValue = [
-    "num_key_value_heads": 4, "max_position_embeddings": 32_768, "rope_theta": 2e6, "tie_word_embeddings": true,
+    "num_key_value_heads": 4, "max_position_embeddings": 32_768, "rope_theta": 2e6,
+    "tie_word_embeddings": true,
   ]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {

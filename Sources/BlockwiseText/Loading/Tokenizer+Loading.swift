@@ -69,6 +69,8 @@ extension Tokenizer {
   private static func open(_ path: String) throws -> MappedFile {
     do {
       return try MappedFile(path: path)
+    } catch ModelFileError.cannotOpen(_, let reason) {
+      throw TokenizerError.unreadable(reason: "cannot be opened: \(reason)")  // the path is added around it
     } catch {
       throw TokenizerError.unreadable(reason: "\(error)")
     }
