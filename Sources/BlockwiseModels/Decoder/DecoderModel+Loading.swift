@@ -64,6 +64,10 @@ extension DecoderModel {
       var description = try ModelFamilies.describe(
         ConfigReader(folder.configuration, file: folder.configurationPath))
       description.names = description.names.located(in: folder.weights)
+      // Configurations of multimodal models are silent about it as often as not.
+      if description.traits.multimodalArchitecture != nil, !folder.weights.contains(description.names.head) {
+        description.configuration.tiesEmbeddings = true
+      }
       return (description, folder.weights, folder.path)
     case .gguf(let gguf):
       return (try ModelFamilies.describe(GGUFReader(gguf)), gguf, gguf.path)

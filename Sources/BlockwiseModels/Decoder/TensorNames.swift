@@ -66,10 +66,10 @@ struct TensorNames: Sendable {
     up: "ffn_up", down: "ffn_down", router: "ffn_gate_inp", expertGate: "ffn_gate_exps",
     expertUp: "ffn_up_exps", expertDown: "ffn_down_exps")
 
-  /// The names as a checkpoint has them whose text model is part of a larger one, or stands without its head.
+  /// The names as a checkpoint has them whose text model is part of a larger one.
   func located(in store: any WeightStore) -> TensorNames {
     guard !store.contains(embedding), embedding.hasPrefix("model.") else { return self }
-    for prefix in ["language_model.model.", "model.language_model.", ""] {
+    for prefix in ["language_model.model.", "model.language_model."] {
       func moved(_ name: String) -> String {
         name.hasPrefix("model.") ? prefix + name.dropFirst("model.".count) : name
       }

@@ -17,6 +17,13 @@ package struct ConfigReader {
     return ConfigReader(.object(object), file: file)
   }
 
+  /// The same configuration with another value for a key, if there is one.
+  func replacing(_ key: String, with value: JSONValue?) -> ConfigReader {
+    guard let value, var object = root.objectValue else { return self }
+    object[key] = value
+    return ConfigReader(.object(object), file: file)
+  }
+
   /// The value of the first of the keys that is there and not null.
   func value(_ keys: String...) -> JSONValue? { value(keys) }
 

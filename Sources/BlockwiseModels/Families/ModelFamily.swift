@@ -106,10 +106,8 @@ enum ModelFamilies {
   ) throws -> ModelDescription? {
     for key in ["text_config", "llm_config"] {
       guard let inner = try config.object(key) else { continue }
-      // What belongs to the whole may stand outside.
-      var outer = JSONObject()
-      if let ties = config.value("tie_word_embeddings") { outer["tie_word_embeddings"] = ties }
-      let reader = inner.filling(.object(outer))
+      // What belongs to the whole stands outside and counts before the part's own.
+      let reader = inner.replacing("tie_word_embeddings", with: config.value("tie_word_embeddings"))
       let modelType = try reader.optionalString("model_type")
       let names = try reader.strings("architectures") ?? []
       for family in all {
