@@ -26,6 +26,8 @@ public struct GenerationStatistics: Sendable, Hashable {
   public var promptTokenCount = 0
   /// Of those, how many the session's cache already held.
   public var cachedTokenCount = 0
+  /// Tokens of the prompt that were evaluated: all that were not cached, unless the generation ended before.
+  public var prefilledTokenCount = 0
   /// Passes after the prefill.
   public var forwardCount = 0
   /// Rows evaluated in those passes.

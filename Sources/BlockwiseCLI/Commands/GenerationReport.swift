@@ -68,14 +68,15 @@ struct GenerationReport {
   ) -> String {
     let statistics = generation.statistics
     let decision = generation.decision
-    let prefilled = statistics.promptTokenCount - statistics.cachedTokenCount
+    let prefilled = statistics.prefilledTokenCount
+    let share = prefilled == statistics.promptTokenCount ? "" : ", \(prefilled) of them evaluated"
     let prefillRate = statistics.prefillSeconds > 0 ? Double(prefilled) / statistics.prefillSeconds : 0
     var lines = [
       "method    \(decision.method)\(decision.recipe.isEmpty ? "" : " \(decision.recipe)")"
         + "\(decision.isLossy ? ", lossy" : ", exact"): \(decision.reason)",
       "kernels   \(model.summary.kernelVariant.name), \(counted(model.summary.threadCount, "thread")), "
         + "\(model.summary.computesInt8 ? "int8" : "f32") products, \(model.summary.cacheFormat.name) cache",
-      "prompt    \(statistics.promptTokenCount) tokens in \(fixed(statistics.prefillSeconds, 3)) s "
+      "prompt    \(statistics.promptTokenCount) tokens\(share) in \(fixed(statistics.prefillSeconds, 3)) s "
         + "(\(fixed(prefillRate, 1)) tokens/s)",
       "decode    \(statistics.committedCount) tokens in \(fixed(statistics.decodeSeconds, 3)) s "
         + "(\(fixed(statistics.tokensPerSecond, 1)) tokens/s), \(statistics.forwardCount) forwards of "

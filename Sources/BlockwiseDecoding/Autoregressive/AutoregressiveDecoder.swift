@@ -66,6 +66,7 @@ public struct AutoregressiveDecoder: Sendable {
       let outputs = OutputRequest(rows: end == prompt.count ? .last : .none)
       let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      statistics.prefilledTokenCount += end - done
       done = end
       progress(done, prompt.count)
     }
