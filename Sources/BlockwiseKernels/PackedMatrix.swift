@@ -30,14 +30,16 @@ package final class PackedMatrix: Sendable {
   /// Packs one or several matrices, stacked by rows.
   ///
   /// - Parameters:
+  ///   - format: how the weights lie in memory.
+  ///   - stored: the block type of the sources when it is not `format`; `format` is then its resident format.
   ///   - sources: the matrices; their rows follow each other in the packed matrix.
   ///   - pool: whose threads pack.
   ///   - rowOrder: source row (counted through all sources) of a packed row; identity when nil.
   ///   - didPack: called on the calling thread after every few megabytes, with consecutive ranges of packed rows
   ///     whose source bytes are no longer needed.
   package init(
-    format: WeightFormat, columns: Int, sources: [Source], pool: WorkerPool, rowOrder: ((Int) -> Int)? = nil,
-    didPack: ((Range<Int>) -> Void)? = nil
+    format: WeightFormat, stored: StoredBlockFormat? = nil, columns: Int, sources: [Source], pool: WorkerPool,
+    rowOrder: ((Int) -> Int)? = nil, didPack: ((Range<Int>) -> Void)? = nil
   ) throws(PackingError) {
     var rows = 0
     for source in sources {
@@ -48,8 +50,12 @@ package final class PackedMatrix: Sendable {
     guard rows > 0, columns > 0, rows <= Int.max - 31, columns <= Int.max - 31 else {
       throw .size(rows: rows, columns: columns)
     }
-    guard let rowByteCount = format.rowByteCount(elementCount: columns) else {
-      throw .raggedRow(format: format, columns: columns)
+    precondition(stored == nil || stored?.residentFormat == format, "blocks do not become \(format.name)")
+    let storedRow =
+      stored.map { $0.rowByteCount(elementCount: columns) } ?? format.rowByteCount(elementCount: columns)
+    guard let rowByteCount = storedRow else {
+      throw .raggedRow(
+        blockElementCount: stored?.blockElementCount ?? format.blockElementCount, columns: columns)
     }
     let tileRowCount = Self.tileRowCount
     let tileCount = (rows + tileRowCount - 1) / tileRowCount
@@ -96,7 +102,8 @@ package final class PackedMatrix: Sendable {
         badRows.withUnsafeMutableBufferPointer { badRows in
           guard let addresses = addresses.baseAddress, let badRows = badRows.baseAddress else { return }
           let job = PackingJob(
-            format: format.kernelFormat, columns: columns, addresses: addresses, badRows: badRows,
+            format: format.kernelFormat, stored: stored?.kernelType, columns: columns, addresses: addresses,
+            badRows: badRows,
             tiles: memory.base + chunk.lowerBound * tileByteCount, tileByteCount: tileByteCount)
           pool.run(chunk.count, job: job)
         }
@@ -143,6 +150,7 @@ package final class PackedMatrix: Sendable {
 /// What the threads need to pack the tiles of one chunk.
 private struct PackingJob: ParallelJob {
   let format: Int32
+  let stored: Int32?
   let columns: Int
   let addresses: UnsafePointer<UnsafeRawPointer?>
   let badRows: UnsafeMutablePointer<Int>
@@ -150,7 +158,13 @@ private struct PackingJob: ParallelJob {
   let tileByteCount: Int
 
   func run(item tile: Int, worker: Int) {
-    badRows[tile] = bw_pack_tile(
-      format, columns, addresses + tile * PackedMatrix.tileRowCount, tiles + tile * tileByteCount)
+    let rows = addresses + tile * PackedMatrix.tileRowCount
+    let target = tiles + tile * tileByteCount
+    badRows[tile] =
+      if let stored {
+        bw_pack_blocks_tile(stored, columns, rows, target)
+      } else {
+        bw_pack_tile(format, columns, rows, target)
+      }
   }
 }

@@ -3,7 +3,7 @@ public enum PackingError: Error, Hashable, CustomStringConvertible {
   /// A weight (or the scale of its block) is NaN or infinite. `row` counts the rows of the packed matrix.
   case nonFinite(row: Int)
   /// Rows of a block format must be whole blocks.
-  case raggedRow(format: WeightFormat, columns: Int)
+  case raggedRow(blockElementCount: Int, columns: Int)
   /// A dimension is not positive, or the matrix does not fit in the address space.
   case size(rows: Int, columns: Int)
   /// The machine refused the memory.
@@ -14,8 +14,8 @@ public enum PackingError: Error, Hashable, CustomStringConvertible {
     switch self {
     case .nonFinite(let row):
       "row \(row) holds a NaN or infinite weight; expected finite numbers"
-    case .raggedRow(let format, let columns):
-      "rows of \(columns) elements in \(format.name); expected a multiple of \(format.blockElementCount)"
+    case .raggedRow(let blockElementCount, let columns):
+      "rows of \(columns) elements; expected a multiple of the block of \(blockElementCount)"
     case .size(let rows, let columns):
       "a matrix of \(rows) × \(columns); expected positive dimensions that fit in memory"
     case .outOfMemory(let byteCount):

@@ -131,6 +131,32 @@ struct ModelCommandTests {
     #expect(generated.errors.contains("llada"))
   }
 
+  @Test func `inspect says what block types become in memory`() throws {
+    var file = GGUFBuilder()
+    file.metadata = [
+      ("general.architecture", .string("llama")), ("llama.embedding_length", .integer(UInt32(256))),
+      ("llama.block_count", .integer(UInt32(1))), ("llama.attention.head_count", .integer(UInt32(4))),
+      ("llama.context_length", .integer(UInt32(64))), ("llama.feed_forward_length", .integer(UInt32(256))),
+      ("llama.vocab_size", .integer(UInt32(48))),
+    ]
+    for (name, type) in [("token_embd.weight", 14), ("output.weight", 12), ("blk.0.ffn_up.weight", 8)] {
+      let bytes = try #require(TensorType.ggml(UInt32(type))?.byteCount(elementCount: 256 * 48))
+      file.tensors.append(
+        .init(
+          name, type: UInt32(type), dimensions: [256, 48], bytes: [UInt8](repeating: 0, count: bytes)))
+    }
+    let folder = try TemporaryFolder()
+    let path = try folder.write("a.gguf", file.bytes())
+    let text = try CommandLineTool.run(["inspect", path]).text
+    #expect(text.contains("Q4_K → F32 in memory") && !text.contains("Q8_0 →"))
+    let json = try CommandLineTool.run(["inspect", path, "--json"]).json()
+    #expect(try json.bool("supported"))
+    // The embedding is no head, so it stays in its blocks of 210 bytes.
+    #expect(try json.integer("memory_bytes") == 48 * 210 + 48 * 256 * 4 + 48 * 8 * 34)
+    let formats = try json.array("formats").map { try ($0.string("name"), $0.string("in_memory")) }
+    #expect(Set(formats.map { "\($0.0) \($0.1)" }) == ["Q6_K F32", "Q4_K F32", "Q8_0 Q8_0"])
+  }
+
   @Test func `inspect shows what this version cannot run`() throws {
     let model = try #require(CommandLineTool.model("llama"))
     let folder = NSTemporaryDirectory() + "blockwise-unknown-\(UUID().uuidString)"

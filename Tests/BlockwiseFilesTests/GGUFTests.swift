@@ -94,6 +94,19 @@ import Testing
       #expect(type.blockElementCount == format.blockElementCount)
       #expect(type.blockByteCount == format.blockByteCount)
     }
+    for format in StoredBlockFormat.allCases {
+      let type = try #require(TensorType.ggml(format.rawValue))
+      #expect(type.storedBlockFormat == format)
+      #expect(type.residentFormat == .f32)
+      #expect(type.weightFormat == nil)
+      #expect(type.name == format.name)
+      #expect(type.blockElementCount == format.blockElementCount)
+      #expect(type.blockByteCount == format.blockByteCount)
+    }
+    // Blocks of activations are no weights, and integers none either.
+    for id in [9, 15, 24, 25, 26, 27, 28] as [UInt32] {
+      #expect(TensorType.ggml(id)?.isDecodable == false)
+    }
     #expect(TensorType.ggml(14)?.byteCount(elementCount: 512) == 420)
     #expect(TensorType.ggml(14)?.byteCount(elementCount: 100) == nil)
     #expect(TensorType.f32.byteCount(elementCount: Int.max / 2) == nil)

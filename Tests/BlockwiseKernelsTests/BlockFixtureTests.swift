@@ -40,6 +40,24 @@ private struct FixtureTensors {
     #expect(bits(decoded(raw, count: expected.count, as: format)) == bits(expected))
   }
 
+  /// The fixture has no blocks of these.
+  static let absent: Set<StoredBlockFormat> = [.iq1_M, .nvfp4, .q1_0, .q2_0]
+
+  @Test(
+    .enabled(if: SharedData.isAvailable),
+    arguments: StoredBlockFormat.allCases.filter { !absent.contains($0) })
+  func `reference blocks of types that become f32 decode exactly`(format: StoredBlockFormat) throws {
+    let tensors = try FixtureTensors("parity/gguf/blocks.safetensors")
+    let raw = try tensors.tensor("\(format.name).raw")
+    let expected = try tensors.floats("\(format.name).values")
+    #expect(raw.count / format.blockByteCount * format.blockElementCount == expected.count)
+    var values = [Float](repeating: .nan, count: expected.count)
+    try raw.withUnsafeBytes {
+      format.decode(try #require($0.baseAddress), elementCount: expected.count, into: &values)
+    }
+    #expect(values == expected)
+  }
+
   @Test(.enabled(if: SharedData.isAvailable))
   func `rounding to bfloat16 agrees with the reference`() throws {
     let tensors = try FixtureTensors("parity/gguf/blocks.safetensors")

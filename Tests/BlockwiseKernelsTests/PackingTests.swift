@@ -115,7 +115,7 @@ import Testing
 
   @Test func `impossible shapes are refused`() throws {
     let byte = [UInt8](repeating: 0, count: 64)
-    #expect(throws: PackingError.raggedRow(format: .q4_0, columns: 33)) {
+    #expect(throws: PackingError.raggedRow(blockElementCount: 32, columns: 33)) {
       try pack(byte, format: .q4_0, rows: 1, columns: 33)
     }
     #expect(throws: PackingError.size(rows: 0, columns: 32)) {

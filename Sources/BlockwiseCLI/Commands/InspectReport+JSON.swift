@@ -16,13 +16,15 @@ extension InspectReport {
     }
     object["parameters"] = .integer(Int64(elementCount))
     object["weight_bytes"] = .integer(Int64(byteCount))
+    object["memory_bytes"] = memoryByteCount.map { .integer(Int64($0)) } ?? .null
     object["cache_bytes_per_token"] = cacheByteCount.map { .integer(Int64($0)) } ?? .null
     object["formats"] = .array(
       formats.map { format in
         [
           "name": .string(format.name), "tensors": .integer(Int64(format.tensorCount)),
           "elements": .integer(Int64(format.elementCount)), "bytes": .integer(Int64(format.byteCount)),
-          "supported": .bool(format.isSupported),
+          "supported": .bool(format.resident != nil),
+          "in_memory": format.resident.map { .string($0) } ?? .null,
         ]
       })
     object["tokenizer"] = tokenizerJSON

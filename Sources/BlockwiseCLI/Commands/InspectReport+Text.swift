@@ -13,12 +13,19 @@ extension InspectReport {
     add("architecture", architecture)
     if case .success(let model) = model { describe(model.configuration, model.traits, add) }
     add("parameters", Self.grouped(elementCount))
-    add("weights", Self.size(byteCount) + " in \(tensors.count) tensors")
+    let memory = memoryByteCount.flatMap { $0 == byteCount ? nil : ", \(Self.size($0)) in memory" } ?? ""
+    add("weights", Self.size(byteCount) + " in \(tensors.count) tensors" + memory)
     for format in formats {
+      let note =
+        switch format.resident {
+        case nil: ", not supported by this version"
+        case format.name: ""
+        case let resident?: ", \(format.name) → \(resident) in memory"
+        }
       add(
         "  " + format.name,
         "\(format.tensorCount) tensors, \(Self.grouped(format.elementCount)) elements, \(Self.size(format.byteCount))"
-          + (format.isSupported ? "" : ", not supported by this version"))
+          + note)
     }
     if let cacheByteCount { add("cache", "\(Self.size(cacheByteCount)) per token in f16") }
     switch tokenizer {

@@ -10,8 +10,8 @@ struct InspectReport {
     var tensorCount = 0
     var elementCount = 0
     var byteCount = 0
-    /// Whether the kernels compute with it.
-    var isSupported: Bool
+    /// What it becomes in memory; nil where nothing can be computed with it.
+    var resident: String?
   }
 
   struct TokenizerFacts {
@@ -28,12 +28,15 @@ struct InspectReport {
   let hasChatTemplate: Bool
   let model: Result<(configuration: DecoderConfiguration, traits: ModelTraits), any Error>
   let tokenizer: Result<TokenizerFacts, any Error>
+  /// Bytes that the weights will take in memory; nil where the model cannot be run.
+  let memoryByteCount: Int?
 
   init(_ source: ModelSource) throws {
     path = source.path
     tensors = try source.weights.names.map { try source.weights.tensor(named: $0) }
     model = Result { try DecoderModel.inspect(source) }
     tokenizer = Result { try Self.facts(of: source) }
+    memoryByteCount = try? DecoderModel.residentByteCount(source)
     switch source {
     case .folder(let folder):
       container = "Hugging Face folder"
@@ -101,7 +104,7 @@ struct InspectReport {
     var formats: [String: Format] = [:]
     for tensor in tensors {
       let name = tensor.type.name
-      var format = formats[name] ?? Format(name: name, isSupported: tensor.type.weightFormat != nil)
+      var format = formats[name] ?? Format(name: name, resident: tensor.type.residentFormat?.name)
       format.tensorCount += 1
       format.elementCount += tensor.elementCount
       format.byteCount += tensor.byteCount
@@ -113,7 +116,7 @@ struct InspectReport {
   /// What stands in the way of computing with the model; nil when nothing does.
   var problem: String? {
     if case .failure(let error) = model { return "\(error)" }
-    if let format = formats.first(where: { !$0.isSupported }) {
+    if let format = formats.first(where: { $0.resident == nil }) {
       return "tensors are stored as \(format.name), which this version cannot compute with"
     }
     return nil

@@ -16,6 +16,40 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
   /// The format the kernels compute with, or nil if they cannot read this type directly.
   public var weightFormat: WeightFormat? { ggmlID.flatMap(WeightFormat.init(rawValue:)) }
 
+  /// The block type that becomes another format in memory, or nil if this is none.
+  public var storedBlockFormat: StoredBlockFormat? { ggmlID.flatMap(StoredBlockFormat.init(rawValue:)) }
+
+  /// The format that weights of this type have in memory, or nil if the engine cannot compute with them.
+  public var residentFormat: WeightFormat? { weightFormat ?? storedBlockFormat?.residentFormat }
+
+  /// Whether ``decode(_:elementCount:into:)`` knows the type: floats and block types, not integers.
+  public var isDecodable: Bool { residentFormat != nil }
+
+  /// Names of all types whose elements the engine computes with, directly or after decoding.
+  public static var decodableNames: [String] {
+    WeightFormat.allCases.map(\.name) + StoredBlockFormat.allCases.map(\.name)
+  }
+
+  /// The f32 values of elements as stored in a file.
+  ///
+  /// - Parameters:
+  ///   - source: `byteCount(elementCount:)` bytes.
+  ///   - elementCount: a whole number of blocks.
+  ///   - output: room for `elementCount` floats.
+  /// - Returns: false, with nothing written, if the type is none that ``isDecodable``.
+  package func decode(
+    _ source: UnsafeRawPointer, elementCount: Int, into output: UnsafeMutablePointer<Float>
+  ) -> Bool {
+    if let weightFormat {
+      weightFormat.decode(source, elementCount: elementCount, into: output)
+    } else if let storedBlockFormat {
+      storedBlockFormat.decode(source, elementCount: elementCount, into: output)
+    } else {
+      return false
+    }
+    return true
+  }
+
   /// The name.
   public var description: String { name }
 

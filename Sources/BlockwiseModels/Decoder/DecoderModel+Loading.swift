@@ -35,7 +35,7 @@ extension DecoderModel {
     let cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     let layout = try CacheLayout.checked(configuration, format: cacheFormat, file: file)
     try checkMemory(
-      weights: store.byteCount, cache: layout.byteCount(slotCount: contextLength),
+      weights: residentByteCount(of: store, description), cache: layout.byteCount(slotCount: contextLength),
       contextLength: contextLength,
       limit: options.memoryLimit, hasExplicitContext: options.contextLength != nil, file: file)
 
@@ -54,6 +54,30 @@ extension DecoderModel {
   ) {
     let description = try describe(source).description
     return (description.configuration, description.traits)
+  }
+
+  /// Bytes that the weights of a checkpoint take in memory: those of its file, but more where a block type becomes f32.
+  ///
+  /// - Throws: ``ModelError`` where the configuration cannot be run.
+  public static func residentByteCount(_ source: ModelSource) throws -> Int {
+    let (description, store, _) = try describe(source)
+    return residentByteCount(of: store, description)
+  }
+
+  private static func residentByteCount(of store: any WeightStore, _ description: ModelDescription) -> Int {
+    var total = 0
+    for name in store.names {
+      guard let view = try? store.tensor(named: name) else { continue }
+      // An embedding of which only rows are read stays as it is.
+      let isTable = name == description.names.embedding && !description.configuration.tiesEmbeddings
+      var bytes = view.byteCount
+      if !isTable, view.type.storedBlockFormat != nil, let format = view.type.residentFormat {
+        bytes = format.rowByteCount(elementCount: view.elementCount) ?? Int.max
+      }
+      let (sum, overflow) = total.addingReportingOverflow(bytes)
+      total = overflow ? Int.max : sum
+    }
+    return total
   }
 
   private static func describe(

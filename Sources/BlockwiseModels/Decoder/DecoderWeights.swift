@@ -36,20 +36,36 @@ final class DecoderWeights: Sendable {
     var feedForward: FeedForward
   }
 
-  let embedding: PackedMatrix
+  /// The rows that stand for tokens.
+  enum Embedding: Sendable {
+    case packed(PackedMatrix)
+    /// In the blocks of the file: rows are read one at a time, so nothing is gained by widening them all.
+    case stored(StoredRows)
+
+    /// - Parameter output: room for one row.
+    func decodeRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
+      switch self {
+      case .packed(let matrix): matrix.decodeRow(row, into: output)
+      case .stored(let rows): rows.decodeRow(row, into: output)
+      }
+    }
+  }
+
+  let embedding: Embedding
   let layers: [Layer]
   let finalNorm: Norm
   let head: Projection
   /// Scaling of the rotary frequencies that the file brings as tensors.
   let rotaryScaling: RotaryConfiguration.Scaling?
 
-  /// Bytes that the packed matrices occupy.
-  var byteCount: Int { matrices.reduce(0) { $0 + $1.byteCount } }
+  /// Bytes that the matrices occupy.
+  var byteCount: Int { matrices.reduce(storedEmbedding?.byteCount ?? 0) { $0 + $1.byteCount } }
 
   /// Parameters in the matrices and vectors.
   var parameterCount: Int {
     var norms: [Norm?] = [finalNorm]
     var count = matrices.reduce(0) { $0 + $1.rows * $1.columns }
+    if let storedEmbedding { count += storedEmbedding.rows * storedEmbedding.columns }
     for layer in layers {
       norms += [
         layer.attentionNorm, layer.feedForwardNorm, layer.attentionPostNorm, layer.feedForwardPostNorm,
@@ -64,7 +80,7 @@ final class DecoderWeights: Sendable {
     return count
   }
 
-  /// Parameters per weight format.
+  /// Parameters of the packed matrices per weight format.
   var formats: [WeightFormat: Int] {
     var counts: [WeightFormat: Int] = [:]
     for matrix in matrices { counts[matrix.format, default: 0] += matrix.rows * matrix.columns }
@@ -75,7 +91,8 @@ final class DecoderWeights: Sendable {
   var hasQuantizedMatrix: Bool { matrices.contains { MatmulMode.int8.resolved(for: $0.format) == .int8 } }
 
   private var matrices: [PackedMatrix] {
-    var all = [embedding]
+    var all: [PackedMatrix] = []
+    if case .packed(let matrix) = embedding { all.append(matrix) }
     for layer in layers {
       all += layer.queryKeyValue.parts + layer.attentionOutput.parts
       switch layer.feedForward {
@@ -85,8 +102,13 @@ final class DecoderWeights: Sendable {
         for expert in experts { all += expert.gateUp.parts + expert.down.parts }
       }
     }
-    if head.parts.first !== embedding { all += head.parts }
+    // A tied head is the embedding's matrix.
+    all += head.parts.filter { part in !all.contains { $0 === part } }
     return all
+  }
+
+  private var storedEmbedding: StoredRows? {
+    if case .stored(let rows) = embedding { rows } else { nil }
   }
 
   /// Packs all weights of a checkpoint.
@@ -101,7 +123,8 @@ final class DecoderWeights: Sendable {
     let vocabulary = configuration.vocabularyCount
     let steps = Double(configuration.layerCount + 2)
 
-    embedding = try packer.matrix(names.embedding, [vocabulary, hidden])
+    embedding = try packer.embedding(
+      names.embedding, [vocabulary, hidden], isHead: configuration.tiesEmbeddings)
     progress(1 / steps)
     var layers: [Layer] = []
     for index in 0..<configuration.layerCount {
@@ -111,9 +134,11 @@ final class DecoderWeights: Sendable {
     self.layers = layers
     finalNorm = try packer.norm(names.finalNorm, hidden, configuration)
     head =
-      configuration.tiesEmbeddings
-      ? Projection(parts: [embedding], bias: nil)
-      : try packer.projection([(names.head, vocabulary)], columns: hidden)
+      if configuration.tiesEmbeddings, case .packed(let matrix) = embedding {
+        Projection(parts: [matrix], bias: nil)
+      } else {
+        try packer.projection([(names.head, vocabulary)], columns: hidden)
+      }
     rotaryScaling = try packer.rotaryScaling(description.rotaryTensors, configuration)
     progress(1)
   }
@@ -229,8 +254,27 @@ private struct WeightPacker {
     }
   }
 
-  func matrix(_ name: String, _ shape: [Int]) throws -> PackedMatrix {
-    try projection([(name, shape[0])], columns: shape[1]).parts[0]
+  /// - Parameter isHead: whether the logits are products with the same matrix.
+  func embedding(_ name: String, _ shape: [Int], isHead: Bool) throws -> DecoderWeights.Embedding {
+    let view = try view(name, shape)
+    let format = try format(view)
+    guard !isHead, let stored = view.type.storedBlockFormat else {
+      return .packed(try pack([view], format, columns: shape[1]))
+    }
+    guard let source = view.bytes.baseAddress else {
+      throw ModelError.tensorShape(name: name, expected: [1, 1], found: shape, file: view.file)
+    }
+    let rowByteCount = view.byteCount / max(1, shape[0])
+    do throws(PackingError) {
+      return .stored(
+        try StoredRows(
+          format: stored, rows: shape[0], columns: shape[1], source: source, pool: pool,
+          didCopy: { rows in
+            view.release(bytes: rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount)
+          }))
+    } catch {
+      throw translated(error, views: [view], columns: shape[1])
+    }
   }
 
   /// Packs matrices of equal width into one where they share a format, so that one sweep computes them all.
@@ -251,8 +295,9 @@ private struct WeightPacker {
     _ views: [TensorView], columns: Int, rowOrder: ((Int) -> Int)? = nil
   ) throws -> DecoderWeights.Projection {
     let formats = try views.map(format)
+    let types = views.map(\.type)
     var parts: [PackedMatrix] = []
-    if formats.allSatisfy({ $0 == formats[0] }) {
+    if types.allSatisfy({ $0 == types[0] }) {
       parts = [try pack(views, formats[0], columns: columns, rowOrder: rowOrder)]
     } else {
       parts = try zip(views, formats).map { try pack([$0], $1, columns: columns) }
@@ -272,11 +317,15 @@ private struct WeightPacker {
   /// A vector of `count` numbers, widened to f32.
   func vector(_ name: String, _ count: Int) throws -> [Float] {
     let view = try view(name, [count])
-    let format = try format(view)
+    _ = try format(view)
+    guard count % view.type.blockElementCount == 0 else {
+      throw ModelError.tensorShape(
+        name: name, expected: [view.type.blockElementCount], found: view.shape, file: view.file)
+    }
     var values = [Float](repeating: 0, count: count)
     values.withUnsafeMutableBufferPointer { target in
       guard let source = view.bytes.baseAddress, let target = target.baseAddress else { return }
-      format.decode(source, elementCount: count, into: target)
+      _ = view.type.decode(source, elementCount: count, into: target)
     }
     view.release()
     guard values.allSatisfy(\.isFinite) else {
@@ -294,9 +343,14 @@ private struct WeightPacker {
   }
 
   private func format(_ view: TensorView) throws -> WeightFormat {
-    guard let format = view.type.weightFormat else {
+    guard let format = view.type.residentFormat else {
       throw ModelError.tensorFormat(
-        name: view.name, found: view.type.name, supported: WeightFormat.allCases.map(\.name), file: view.file)
+        name: view.name, found: view.type.name, supported: TensorType.decodableNames, file: view.file)
+    }
+    // A second factor for the whole matrix, which lies in a tensor of its own; without it the weights would be wrong.
+    let scale = (view.name.hasSuffix(".weight") ? String(view.name.dropLast(6)) : view.name + ".") + "scale"
+    if view.type.storedBlockFormat == .nvfp4, store.contains(scale) {
+      throw ModelError.unsupported("\(scale) beside weights of NVFP4", file: view.file)
     }
     return format
   }
@@ -317,7 +371,8 @@ private struct WeightPacker {
     do throws(PackingError) {
       // Source pages go as soon as they are packed, so that loading needs the memory of the weights only once.
       return try PackedMatrix(
-        format: format, columns: columns, sources: sources, pool: pool, rowOrder: rowOrder,
+        format: format, stored: views[0].type.storedBlockFormat, columns: columns, sources: sources,
+        pool: pool, rowOrder: rowOrder,
         didPack: { rows in
           // Rows of one matrix in another order all come from the same view, which goes with its last chunk.
           while released < views.count, start + views[released].shape[0] <= rows.upperBound {
@@ -343,9 +398,9 @@ private struct WeightPacker {
         start += view.shape[0]
       }
       return .nonFiniteWeight(name: views[0].name, row: row, file: file)
-    case .raggedRow(let format, let columns):
+    case .raggedRow(let blockElementCount, let columns):
       return .tensorShape(
-        name: views[0].name, expected: [views[0].shape[0], format.blockElementCount],
+        name: views[0].name, expected: [views[0].shape[0], blockElementCount],
         found: [views[0].shape[0], columns], file: file)
     case .size(let rows, let columns):
       return .tensorShape(name: views[0].name, expected: [1, 1], found: [rows, columns], file: file)

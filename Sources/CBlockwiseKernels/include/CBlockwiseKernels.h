@@ -16,6 +16,14 @@
 /// Element formats, by their ggml type numbers.
 enum { BW_F32 = 0, BW_F16 = 1, BW_Q4_0 = 2, BW_Q8_0 = 8, BW_BF16 = 30 };
 
+/// Block types of GGUF that become f32 in memory, by their ggml type numbers.
+enum {
+  BW_Q4_1 = 3, BW_Q5_0 = 6, BW_Q5_1 = 7, BW_Q2_K = 10, BW_Q3_K = 11, BW_Q4_K = 12, BW_Q5_K = 13, BW_Q6_K = 14,
+  BW_IQ2_XXS = 16, BW_IQ2_XS = 17, BW_IQ3_XXS = 18, BW_IQ1_S = 19, BW_IQ4_NL = 20, BW_IQ3_S = 21, BW_IQ2_S = 22,
+  BW_IQ4_XS = 23, BW_IQ1_M = 29, BW_TQ1_0 = 34, BW_TQ2_0 = 35, BW_MXFP4 = 39, BW_NVFP4 = 40, BW_Q1_0 = 41,
+  BW_Q2_0 = 42,
+};
+
 /// Geometry shared by packing, kernels and the cache.
 enum {
   BW_TILE_ROWS = 16,      // output rows that share one tile of a packed matrix
@@ -149,6 +157,17 @@ void bw_decode_packed_row(
     int32_t format, const void *packed, ptrdiff_t tile_bytes, ptrdiff_t columns, ptrdiff_t row, float *out);
 /// f32 values of `count` elements as stored in a file; whole blocks only.
 void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out);
+
+/// Elements and bytes of one block of a type that becomes f32 in memory; 0 for every other type.
+ptrdiff_t bw_block_elements(int32_t type);
+ptrdiff_t bw_block_bytes(int32_t type);
+/// f32 values of `count` elements of such a type; whole blocks only.
+void bw_decode_blocks(int32_t type, const void *source, ptrdiff_t count, float *out);
+/// 1 if all of `count` elements of such a type are finite numbers, else 0.
+int32_t bw_blocks_are_finite(int32_t type, const void *source, ptrdiff_t count);
+/// `bw_pack_tile` from rows of such a type into an f32 tile; `columns` is a whole number of blocks.
+ptrdiff_t bw_pack_blocks_tile(
+    int32_t type, ptrdiff_t columns, const void *_Nullable const *_Nonnull rows, void *tile);
 
 /// Statistics over a whole row: tiles of BW_LOGIT_TILE merged in tile order.
 void bw_reduce_logits(const bw_kernels *kernels, const float *x, ptrdiff_t count, bw_logit_statistics *result);

@@ -1,0 +1,103 @@
+import BlockwiseFiles
+import BlockwiseKernels
+import BlockwiseModels
+import BlockwiseTestSupport
+import Testing
+
+/// GGUF files of every block type against the same file written out in f32.
+@Suite struct StoredFormatModelTests {
+  static let types = StoredBlockFormat.allCases.compactMap { TensorType.ggml($0.rawValue) }
+  static let matrices: [(name: String, rows: Int)] = [
+    ("token_embd.weight", 48), ("output.weight", 48), ("blk.0.attn_q.weight", 256),
+    ("blk.0.attn_k.weight", 128), ("blk.0.attn_v.weight", 128), ("blk.0.attn_output.weight", 256),
+    ("blk.0.ffn_gate.weight", 256), ("blk.0.ffn_up.weight", 256), ("blk.0.ffn_down.weight", 256),
+  ]
+
+  /// A Llama of one layer, with matrices of one type and the same in f32.
+  static func files(_ type: TensorType, isTied: Bool) -> (blocks: GGUFBuilder, floats: GGUFBuilder) {
+    var random = SplitMix(seed: UInt64(type.ggmlID ?? 0))
+    var blocks = GGUFBuilder()
+    blocks.metadata = [
+      ("general.architecture", .string("llama")), ("llama.embedding_length", .integer(UInt32(256))),
+      ("llama.block_count", .integer(UInt32(1))), ("llama.attention.head_count", .integer(UInt32(4))),
+      ("llama.attention.head_count_kv", .integer(UInt32(2))), ("llama.context_length", .integer(UInt32(64))),
+      ("llama.feed_forward_length", .integer(UInt32(256))), ("llama.vocab_size", .integer(UInt32(48))),
+    ]
+    var floats = blocks
+    for name in ["blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"] {
+      let ones = [Float](repeating: 1, count: 256).flatMap { little($0) }
+      blocks.tensors.append(.init(name, type: 0, dimensions: [256], bytes: ones))
+      floats.tensors.append(.init(name, type: 0, dimensions: [256], bytes: ones))
+    }
+    for (name, rows) in matrices where !(isTied && name == "output.weight") {
+      let bytes = random.blocks(type, count: rows * 256 / type.blockElementCount, bound: 1)
+      let dimensions = [256, UInt64(rows)]
+      blocks.tensors.append(.init(name, type: type.ggmlID ?? 0, dimensions: dimensions, bytes: bytes))
+      floats.tensors.append(
+        .init(name, type: 0, dimensions: dimensions, bytes: type.floats(bytes).flatMap { little($0) }))
+    }
+    return (blocks, floats)
+  }
+
+  static func little(_ x: Float) -> [UInt8] { withUnsafeBytes(of: x.bitPattern.littleEndian, Array.init) }
+
+  static func load(_ file: String, memoryLimit: Int? = nil) throws -> DecoderModel {
+    try DecoderModel.load(
+      ModelSource(path: file), options: ModelLoadOptions(threadCount: 2, memoryLimit: memoryLimit))
+  }
+
+  @Test(arguments: types, [false, true])
+  func `a model computes as if its file were written in f32`(type: TensorType, isTied: Bool) async throws {
+    let folder = try TemporaryFolder()
+    let (blocks, floats) = Self.files(type, isTied: isTied)
+    let tokens = (0..<12).map { TokenID(($0 * 7 + 3) % 48) }
+    let found = try await ParityTests.logits(
+      Self.load(folder.write("blocks.gguf", blocks.bytes())), tokens, pieces: [tokens.count])
+    let expected = try await ParityTests.logits(
+      Self.load(folder.write("floats.gguf", floats.bytes())), tokens, pieces: [tokens.count])
+    #expect(found == expected)
+    #expect(found.joined().contains { $0 != 0 } && found.joined().allSatisfy(\.isFinite))
+  }
+
+  @Test(arguments: [false, true])
+  func `memory is counted as it will be, not as the file is`(isTied: Bool) throws {
+    let folder = try TemporaryFolder()
+    let type = try #require(TensorType.ggml(StoredBlockFormat.q4_K.rawValue))
+    let file = try folder.write("a.gguf", Self.files(type, isTied: isTied).blocks.bytes())
+    let source = try ModelSource(path: file)
+    let needed = try DecoderModel.residentByteCount(source)
+    // Three norms, and the matrices in f32, but an embedding that is no head as in the file.
+    let matrices = (5 * 256 + 2 * 128) * 256
+    let table = isTied ? 48 * 256 * 4 : 48 * 144 + 48 * 256 * 4
+    #expect(needed == 3 * 1024 + matrices * 4 + table)
+    #expect(try Self.load(file).summary.weightByteCount == needed - 3 * 1024)
+    #expect(throws: ModelError.memory(needed: needed, available: needed - 1, what: "\(file): the weights")) {
+      try Self.load(file, memoryLimit: needed - 1)
+    }
+  }
+
+  @Test func `a factor beside NVFP4 weights is refused, not ignored`() throws {
+    let folder = try TemporaryFolder()
+    let type = try #require(TensorType.ggml(StoredBlockFormat.nvfp4.rawValue))
+    var file = Self.files(type, isTied: false).blocks
+    file.tensors.append(.init("blk.0.ffn_up.scale", type: 0, dimensions: [1], bytes: Self.little(0.5)))
+    let path = try folder.write("a.gguf", file.bytes())
+    #expect(throws: ModelError.unsupported("blk.0.ffn_up.scale beside weights of NVFP4", file: path)) {
+      try Self.load(path)
+    }
+  }
+
+  @Test func `types that hold no weights are refused by name`() throws {
+    let folder = try TemporaryFolder()
+    let type = try #require(TensorType.ggml(15))
+    var file = Self.files(.f32, isTied: false).blocks
+    for index in file.tensors.indices where file.tensors[index].name == "blk.0.ffn_up.weight" {
+      file.tensors[index].type = 15
+      file.tensors[index].bytes = [UInt8](repeating: 0, count: 256 * type.blockByteCount)
+    }
+    let path = try folder.write("a.gguf", file.bytes())
+    let error = #expect(throws: ModelError.self) { try Self.load(path) }
+    let text = error?.description ?? ""
+    #expect(text.contains("blk.0.ffn_up.weight") && text.contains("Q8_K") && text.contains("IQ4_XS"))
+  }
+}
