@@ -148,7 +148,8 @@ public final class Tokenizer: Sendable {
         continue
       }
       let fragment = UnsafeBufferPointer(rebasing: text[part.range])
-      Self.withNormalized(fragment, parts.normalizers[...]) { normalized in
+      Self.withNormalized(fragment, parts.normalizers[...], isAtStart: part.range.lowerBound == 0) {
+        normalized in
         for inner in normalizedMatcher.split(normalized, includingSpecial: parseSpecialTokens) {
           if let token = inner.token {
             output.append(token)
@@ -177,25 +178,27 @@ public final class Tokenizer: Sendable {
       encoder.encode(word, vocabulary: parts.vocabulary, scratch: &scratch, into: &output)
     case .scores(let encoder):
       encoder.encode(word, vocabulary: parts.vocabulary, scratch: &scratch, into: &output)
+    case .unigram(let encoder):
+      encoder.encode(word, vocabulary: parts.vocabulary, scratch: &scratch, into: &output)
     }
   }
 
   /// Hands over the normalised text; copies only when a step changes something.
   private static func withNormalized(
-    _ text: UnsafeBufferPointer<UInt8>, _ steps: ArraySlice<TextNormalizer>,
+    _ text: UnsafeBufferPointer<UInt8>, _ steps: ArraySlice<TextNormalizer>, isAtStart: Bool,
     _ body: (UnsafeBufferPointer<UInt8>) -> Void
   ) {
     guard let step = steps.first else { return body(text) }
-    if let changed = step.apply(text) {
-      changed.withUnsafeBufferPointer { withNormalized($0, steps.dropFirst(), body) }
+    if let changed = step.apply(text, isAtStart: isAtStart) {
+      changed.withUnsafeBufferPointer { withNormalized($0, steps.dropFirst(), isAtStart: isAtStart, body) }
     } else {
-      withNormalized(text, steps.dropFirst(), body)
+      withNormalized(text, steps.dropFirst(), isAtStart: isAtStart, body)
     }
   }
 
   private static func normalize(_ text: [UInt8], _ steps: [TextNormalizer]) -> [UInt8] {
     var result: [UInt8] = []
-    text.withUnsafeBufferPointer { withNormalized($0, steps[...]) { result = Array($0) } }
+    text.withUnsafeBufferPointer { withNormalized($0, steps[...], isAtStart: true) { result = Array($0) } }
     return result
   }
 

@@ -129,8 +129,10 @@ struct GGUFTokenizerTests {
     }
     #expect(replacing("model", nil, in: Self.byteLevel()) == .missingKey("tokenizer.ggml.model"))
     #expect(
-      replacing("model", .string("t5"), in: Self.byteLevel())
-        == .unsupported(component: "tokenizer.ggml.model", kind: "t5", supported: ["gpt2", "llama"]))
+      replacing("model", .string("bert"), in: Self.byteLevel())
+        == .unsupported(component: "tokenizer.ggml.model", kind: "bert", supported: ["gpt2", "llama", "t5"]))
+    #expect(
+      replacing("model", .string("t5"), in: Self.byteLevel()) == .missingKey("tokenizer.ggml.scores"))
     #expect(replacing("merges", nil, in: Self.byteLevel()) == .missingKey("tokenizer.ggml.merges"))
     #expect(replacing("scores", nil, in: Self.sentencePiece()) == .missingKey("tokenizer.ggml.scores"))
     #expect(

@@ -21,9 +21,11 @@ struct LoadingTests {
     #expect(loaded.vocabularyCount == 3)
   }
 
-  @Test(arguments: ["Unigram", "WordPiece", "WordLevel", "Novel"])
+  @Test(arguments: ["WordPiece", "WordLevel", "Novel"])
   func `a model of another kind is refused by name`(kind: String) {
-    #expect(throws: TokenizerError.unsupported(component: "model", kind: kind, supported: ["BPE"])) {
+    #expect(
+      throws: TokenizerError.unsupported(component: "model", kind: kind, supported: ["BPE", "Unigram"])
+    ) {
       try Tokenizer.load(tokenizerJSON: tokenizer(["type": .string(kind), "vocab": [:], "merges": []]))
     }
   }
@@ -33,9 +35,9 @@ struct LoadingTests {
     let error = #expect(throws: TokenizerError.self) {
       try Tokenizer.load(
         tokenizerJSON: tokenizer(
-          ["type": "BPE", "vocab": ["a": 0], "merges": []], (component, ["type": "Precompiled"])))
+          ["type": "BPE", "vocab": ["a": 0], "merges": []], (component, ["type": "Novel"])))
     }
-    guard case .unsupported(let found, "Precompiled", let supported) = error else {
+    guard case .unsupported(let found, "Novel", let supported) = error else {
       Issue.record("\(String(describing: error))")
       return
     }

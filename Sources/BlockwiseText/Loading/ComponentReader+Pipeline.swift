@@ -29,12 +29,20 @@ extension ComponentReader {
           left: try bool("strip_left", default: true), right: try bool("strip_right", default: true))
       ]
     case "StripAccents": return [.stripAccents]
+    case "Precompiled":
+      let key = "\(path).precompiled_charsmap"
+      let encoded = value["precompiled_charsmap"]
+      if encoded == nil || encoded?.isNull == true { return [] }
+      guard let blob = Base64.decode(try string("precompiled_charsmap").utf8) else {
+        throw invalid("precompiled_charsmap", expected: "bytes in base64")
+      }
+      return blob.isEmpty ? [] : [.characterMap(try CharacterMap(blob, key: key))]
     default:
       throw try unsupported(
         "normalizer",
         [
           "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Prepend", "Replace", "Lowercase", "Strip",
-          "StripAccents",
+          "StripAccents", "Precompiled",
         ])
     }
   }

@@ -5,12 +5,6 @@ struct GGUFTokenizerLoader {
   private let file: GGUFFile
   private static let prefix = "tokenizer.ggml."
 
-  /// The values of `tokenizer.ggml.token_type`.
-  private enum TokenType: Int {
-    case normal = 1
-    case unknown, control, userDefined, unused, byte
-  }
-
   init(_ file: GGUFFile) { self.file = file }
 
   /// Reads everything.
@@ -19,9 +13,10 @@ struct GGUFTokenizerLoader {
     switch model {
     case "gpt2": return try loadByteLevel()
     case "llama": return try loadSentencePiece()
+    case "t5": return try loadUnigram()
     default:
       throw TokenizerError.unsupported(
-        component: Self.prefix + "model", kind: model, supported: ["gpt2", "llama"])
+        component: Self.prefix + "model", kind: model, supported: ["gpt2", "llama", "t5"])
     }
   }
 
@@ -67,18 +62,8 @@ struct GGUFTokenizerLoader {
 
   private func loadSentencePiece() throws -> TokenizerParts {
     let (vocabulary, types) = try readVocabulary()
-    guard let found = file[Self.prefix + "scores"] else {
-      throw TokenizerError.missingKey(Self.prefix + "scores")
-    }
-    guard let scores = found.arrayValue?.numbers, scores.count == types.count else {
-      throw invalid("scores", found, "an array of \(types.count) numbers")
-    }
-    guard scores.allSatisfy({ Float($0).isFinite }) else {
-      throw TokenizerError.invalidValue(
-        key: Self.prefix + "scores", found: "a score that is not finite", expected: "finite scores")
-    }
     let encoder = ScoreEncoder(
-      vocabulary: vocabulary, scores: scores.map { Float($0) },
+      vocabulary: vocabulary, scores: try readScores(count: types.count),
       isMergeable: types.map { $0 == .normal || $0 == .userDefined },
       unknownToken: try token("unknown_token_id", vocabulary)?.rawValue ?? -1)
     var parts = TokenizerParts(vocabulary: vocabulary, encoder: .scores(encoder))
@@ -94,9 +79,50 @@ struct GGUFTokenizerLoader {
     return parts
   }
 
+  // MARK: Unigram
+
+  private func loadUnigram() throws -> TokenizerParts {
+    let (vocabulary, types) = try readVocabulary()
+    var normalizer = SentencePieceNormalizer()
+    normalizer.addsPrefix = try bool("add_space_prefix") ?? true
+    normalizer.removesExtraSpaces = try bool("remove_extra_whitespaces") ?? true
+    if let found = file[Self.prefix + "precompiled_charsmap"] {
+      guard let numbers = found.arrayValue?.integers, numbers.allSatisfy({ -128...255 ~= $0 }) else {
+        throw invalid("precompiled_charsmap", found, "an array of bytes")
+      }
+      let blob = numbers.map { UInt8(truncatingIfNeeded: $0) }
+      if !blob.isEmpty {
+        normalizer.map = try CharacterMap(blob, key: Self.prefix + "precompiled_charsmap")
+      }
+    }
+    var defaults = SpecialTokens()
+    // The format's defaults, for files that leave the roles out.
+    if vocabulary.contains(2) { (defaults.pad, defaults.eos, defaults.unknown) = (0, 1, 2) }
+    let unknown = try token("unknown_token_id", vocabulary) ?? defaults.unknown
+    var parts = SentencePieceBuilder.unigram(
+      vocabulary, scores: try readScores(count: types.count), types: types,
+      unknown: unknown?.rawValue ?? -1, fallsBackToBytes: types.contains(.byte), normalizer)
+    try addSpecialTokens(types, to: &parts, defaults: defaults, addsBeginning: false, addsEnd: true)
+    return parts
+  }
+
   // MARK: Common parts
 
-  private func readVocabulary() throws -> (Vocabulary, [TokenType]) {
+  private func readScores(count: Int) throws -> [Float] {
+    guard let found = file[Self.prefix + "scores"] else {
+      throw TokenizerError.missingKey(Self.prefix + "scores")
+    }
+    guard let scores = found.arrayValue?.numbers, scores.count == count else {
+      throw invalid("scores", found, "an array of \(count) numbers")
+    }
+    guard scores.allSatisfy({ Float($0).isFinite }) else {
+      throw TokenizerError.invalidValue(
+        key: Self.prefix + "scores", found: "a score that is not finite", expected: "finite scores")
+    }
+    return scores.map { Float($0) }
+  }
+
+  private func readVocabulary() throws -> (Vocabulary, [PieceType]) {
     guard let found = file[Self.prefix + "tokens"] else {
       throw TokenizerError.missingKey(Self.prefix + "tokens")
     }
@@ -117,19 +143,20 @@ struct GGUFTokenizerLoader {
     return (vocabulary, try readTypes(count: tokens.count))
   }
 
-  private func readTypes(count: Int) throws -> [TokenType] {
+  private func readTypes(count: Int) throws -> [PieceType] {
     guard let found = file[Self.prefix + "token_type"] else {
-      return [TokenType](repeating: .normal, count: count)
+      return [PieceType](repeating: .normal, count: count)
     }
     guard let numbers = found.arrayValue?.integers, numbers.count == count else {
       throw invalid("token_type", found, "an array of \(count) integers")
     }
     // Types outside the list come from newer writers and mean nothing to a tokenizer.
-    return numbers.map { TokenType(rawValue: $0) ?? .normal }
+    return numbers.map { Int32(exactly: $0).flatMap(PieceType.init(rawValue:)) ?? .normal }
   }
 
   private func addSpecialTokens(
-    _ types: [TokenType], to parts: inout TokenizerParts, defaults: SpecialTokens, addsBeginning: Bool
+    _ types: [PieceType], to parts: inout TokenizerParts, defaults: SpecialTokens, addsBeginning: Bool,
+    addsEnd: Bool = false
   ) throws {
     let vocabulary = parts.vocabulary
     parts.special.bos = try token("bos_token_id", vocabulary) ?? defaults.bos
@@ -143,11 +170,13 @@ struct GGUFTokenizerLoader {
     }
     let special = Set((roles + others).map(\.rawValue))
 
+    let isUnigram = if case .unigram = parts.encoder { true } else { false }
     // Phi-3's control tokens swallow the whitespace behind them, which the format has no key for.
     let name = file["general.name"]?.stringValue?.lowercased() ?? ""
     let isPhi3 = name.contains("phi-3") || name.contains("phi3")
     for (index, type) in types.enumerated() where vocabulary.contains(index) {
-      let isSearched = type == .control || type == .userDefined || type == .unknown
+      // The unigram encoder and its normaliser find user-defined tokens themselves.
+      let isSearched = type == .control || type == .unknown || (type == .userDefined && !isUnigram)
       let identifier = Int32(truncatingIfNeeded: index)
       guard isSearched || special.contains(identifier) else { continue }
       var added = AddedToken(content: vocabulary.string(index), identifier: identifier)
@@ -159,7 +188,7 @@ struct GGUFTokenizerLoader {
     if try bool("add_bos_token") ?? addsBeginning, let bos = parts.special.bos {
       parts.prefix = [bos.rawValue]
     }
-    if try bool("add_eos_token") ?? false, let eos = parts.special.eos { parts.suffix = [eos.rawValue] }
+    if try bool("add_eos_token") ?? addsEnd, let eos = parts.special.eos { parts.suffix = [eos.rawValue] }
   }
 
   // MARK: Keys

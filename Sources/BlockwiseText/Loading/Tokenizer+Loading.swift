@@ -9,32 +9,55 @@ public import BlockwiseFiles
 #endif
 
 extension Tokenizer {
-  /// Loads the tokenizer of a model folder: `tokenizer.json`, and `tokenizer_config.json` if it is there.
+  /// Loads the tokenizer of a model folder: `tokenizer.json`, or else the SentencePiece model `tokenizer.model`,
+  /// and `tokenizer_config.json` if it is there.
   ///
   /// - Throws: ``TokenizerError/inFile(_:_:)`` naming the file and what is wrong with it.
   public static func load(folder path: String) throws -> Tokenizer {
-    let configurationPath = path + "/tokenizer_config.json"
-    var configuration: JSONValue?
-    if access(configurationPath, F_OK) == 0 {
-      configuration = try naming(configurationPath) { try parse(try open(configurationPath)) }
-    }
-    return try load(path: path + "/tokenizer.json", configuration: configuration)
+    try load(folder: path, configuration: try json(path + "/tokenizer_config.json"))
   }
 
   /// Loads the tokenizer of a model folder that is open already.
   ///
   /// - Throws: ``TokenizerError/inFile(_:_:)`` naming the file and what is wrong with it.
   public static func load(folder: ModelFolder) throws -> Tokenizer {
-    try load(
-      path: folder.tokenizerPath ?? folder.path + "/tokenizer.json",
-      configuration: folder.tokenizerConfiguration)
+    try load(folder: folder.path, configuration: folder.tokenizerConfiguration)
   }
 
-  private static func load(path: String, configuration: JSONValue?) throws -> Tokenizer {
-    try naming(path) {
-      let file = try open(path)
-      return try load(tokenizerJSON: file.bytes, configuration: configuration)
+  private static func load(folder: String, configuration: JSONValue?) throws -> Tokenizer {
+    let modelPath = folder + "/tokenizer.model"
+    let path = folder + "/tokenizer.json"
+    if access(path, F_OK) != 0, access(modelPath, F_OK) == 0 {
+      let specialTokensMap = try json(folder + "/special_tokens_map.json")
+      let addedTokens = try json(folder + "/added_tokens.json")
+      return try naming(modelPath) {
+        try withBytes(modelPath) {
+          try load(
+            sentencePiece: $0, configuration: configuration, specialTokensMap: specialTokensMap,
+            addedTokens: addedTokens)
+        }
+      }
     }
+    return try naming(path) {
+      try withBytes(path) { try load(tokenizerJSON: $0, configuration: configuration) }
+    }
+  }
+
+  /// Loads a tokenizer from the bytes of a SentencePiece model (`tokenizer.model`): byte-pair encoding or unigram.
+  ///
+  /// - Parameters:
+  ///   - configuration: the content of `tokenizer_config.json`: which tokens have a role, and whether a text gets a
+  ///     beginning and an end.
+  ///   - specialTokensMap: the content of `special_tokens_map.json`: roles that the configuration does not give.
+  ///   - addedTokens: the content of `added_tokens.json`: texts of tokens behind the model's own, with indices.
+  /// - Throws: ``TokenizerError``.
+  public static func load(
+    sentencePiece bytes: UnsafeRawBufferPointer, configuration: JSONValue? = nil,
+    specialTokensMap: JSONValue? = nil, addedTokens: JSONValue? = nil
+  ) throws -> Tokenizer {
+    let loader = SentencePieceLoader(
+      configuration: configuration, specialTokensMap: specialTokensMap, addedTokens: addedTokens)
+    return try Tokenizer(try loader.load(bytes.bindMemory(to: UInt8.self)))
   }
 
   /// Loads a tokenizer from the bytes of a `tokenizer.json`.
@@ -58,29 +81,40 @@ extension Tokenizer {
     try bytes.withUnsafeBytes { try load(tokenizerJSON: $0, configuration: configuration) }
   }
 
-  /// Loads the tokenizer of a GGUF file: byte-level (`tokenizer.ggml.model` "gpt2") or SentencePiece byte-pair
-  /// encoding ("llama").
+  /// Loads the tokenizer of a GGUF file: byte-level (`tokenizer.ggml.model` "gpt2"), SentencePiece byte-pair
+  /// encoding ("llama") or unigram ("t5").
   ///
   /// - Throws: ``TokenizerError/inFile(_:_:)`` naming the file, the key, what was found and what was expected.
   public static func load(gguf file: GGUFFile) throws -> Tokenizer {
     try naming(file.path) { try Tokenizer(try GGUFTokenizerLoader(file).load()) }
   }
 
-  private static func open(_ path: String) throws -> MappedFile {
+  /// Hands over the bytes of a file, which are there only as long as `body` runs.
+  private static func withBytes<T>(
+    _ path: String, _ body: (UnsafeRawBufferPointer) throws -> T
+  ) throws -> T {
+    let file: MappedFile
     do {
-      return try MappedFile(path: path)
+      file = try MappedFile(path: path)
     } catch ModelFileError.cannotOpen(_, let reason) {
       throw TokenizerError.unreadable(reason: "cannot be opened: \(reason)")  // the path is added around it
     } catch {
       throw TokenizerError.unreadable(reason: "\(error)")
     }
+    return try withExtendedLifetime(file) { try body(file.bytes) }
   }
 
-  private static func parse(_ file: MappedFile) throws -> JSONValue {
-    do {
-      return try JSONValue(parsing: file.bytes)
-    } catch {
-      throw TokenizerError.json(error)
+  /// The JSON value in a file, or nil if there is no such file.
+  private static func json(_ path: String) throws -> JSONValue? {
+    guard access(path, F_OK) == 0 else { return nil }
+    return try naming(path) {
+      try withBytes(path) { bytes in
+        do {
+          return try JSONValue(parsing: bytes)
+        } catch let error as JSONError {
+          throw TokenizerError.json(error)
+        }
+      }
     }
   }
 

@@ -70,10 +70,15 @@ struct TokenizerJSONLoader {
 
   private mutating func build(_ configuration: JSONValue?) throws -> TokenizerParts {
     let component = ComponentReader(value: .object(object(model)), path: "model")
-    try checkModel(component)
-    let vocabulary = try readVocabulary()
-    var parts = TokenizerParts(
-      vocabulary: vocabulary, encoder: .merges(try encoder(vocabulary, component)))
+    var parts: TokenizerParts
+    if try kind(component) == "Unigram" {
+      parts = try unigram(component)
+    } else {
+      try checkPairs(component)
+      let vocabulary = try readVocabulary()
+      parts = TokenizerParts(
+        vocabulary: vocabulary, encoder: .merges(try encoder(vocabulary, component)))
+    }
     parts.addedTokens = try readAddedTokens()
     if let normalizer = read("normalizer") { parts.normalizers = try normalizer.normalizers() }
     if let preTokenizer = read("pre_tokenizer") { parts.preTokenizers = try preTokenizer.preTokenizers() }
@@ -84,11 +89,15 @@ struct TokenizerJSONLoader {
       parts.decoder = [.spaced]
     }
     let frame = try read("post_processor")?.frame() ?? TextFrame()
-    parts.warnings = warnings
+    parts.warnings += warnings
     try SpecialTokenReader(configuration: configuration, limit: identifierLimit).apply(frame, to: &parts)
-    if parts.special.unknown == nil, case .merges(let encoder) = parts.encoder, encoder.unknownToken >= 0 {
-      parts.special.unknown = TokenID(encoder.unknownToken)
-    }
+    let unknown =
+      switch parts.encoder {
+      case .merges(let encoder): encoder.unknownToken
+      case .unigram(let encoder): encoder.unknownToken
+      case .scores: Int32(-1)
+      }
+    if parts.special.unknown == nil, unknown >= 0 { parts.special.unknown = TokenID(unknown) }
     return parts
   }
 
@@ -107,14 +116,21 @@ struct TokenizerJSONLoader {
     return object
   }
 
-  private func checkModel(_ component: ComponentReader) throws {
-    let supported = ["BPE"]
+  private func kind(_ component: ComponentReader) throws -> String {
     if component.value["type"] == nil {
       // The oldest files do not name the model; only byte-pair encodings have merges.
-      guard mergesPlace != nil else { throw TokenizerError.missingKey("model.type") }
-    } else if try component.kind != "BPE" {
-      throw try component.unsupported("model", supported)
+      if mergesPlace != nil { return "BPE" }
+      if component.value["unk_id"] != nil { return "Unigram" }
+      throw TokenizerError.missingKey("model.type")
     }
+    let kind = try component.kind
+    guard ["BPE", "Unigram"].contains(kind) else {
+      throw try component.unsupported("model", ["BPE", "Unigram"])
+    }
+    return kind
+  }
+
+  private func checkPairs(_ component: ComponentReader) throws {
     if let dropout = component.value["dropout"], !dropout.isNull, dropout.numberValue != 0 {
       throw component.invalid("dropout", expected: "null: encoding is deterministic")
     }
@@ -165,6 +181,82 @@ struct TokenizerJSONLoader {
     }
     return encoder
   }
+
+  // MARK: Unigram
+
+  private func unigram(_ component: ComponentReader) throws -> TokenizerParts {
+    let (vocabulary, scores) = try readScoredVocabulary()
+    var unknown: Int32 = -1
+    if let value = component.value["unk_id"], !value.isNull {
+      let index = try component.count("unk_id")
+      guard vocabulary.contains(index) else {
+        throw component.invalid("unk_id", expected: "an index below \(vocabulary.count)")
+      }
+      unknown = Int32(truncatingIfNeeded: index)
+    }
+    var encoder = UnigramEncoder(
+      vocabulary: vocabulary, scores: scores, unknownToken: unknown, reference: .tokenizers)
+    encoder.fallsBackToBytes = try component.bool("byte_fallback", default: false)
+    var parts = TokenizerParts(vocabulary: vocabulary, encoder: .unigram(encoder))
+    if unknown < 0 {
+      parts.warnings.append("the vocabulary has no unknown token: text that it cannot spell is left out")
+    }
+    return parts
+  }
+
+  /// A vocabulary as an array of pairs of text and score.
+  private func readScoredVocabulary() throws -> (Vocabulary, [Double]) {
+    guard var reader = vocabularyPlace else { throw TokenizerError.missingKey("model.vocab") }
+    var vocabulary = Vocabulary(expectedCount: min(self.reader.text.count / 30, 1 << 19))
+    var scores: [Double] = []
+    try reader.beginArray()
+    while try reader.nextElement() {
+      try reader.beginArray()
+      guard try reader.nextElement() else { throw reader.fault("a text and a score") }
+      let text = try reader.readString()
+      guard try reader.nextElement() else { throw reader.fault("a score behind the text") }
+      let score = try readScore(&reader)
+      guard try !reader.nextElement() else { throw reader.fault("two values, a text and its score") }
+      guard score.isFinite else {
+        throw TokenizerError.invalidValue(
+          key: "model.vocab[\(scores.count)]", found: "\(score)", expected: "a finite score")
+      }
+      try reader.bytes(of: text).withUnsafeBufferPointer {
+        try vocabulary.insert($0, identifier: Int64(scores.count), limit: identifierLimit)
+      }
+      scores.append(score)
+    }
+    return (vocabulary, scores)
+  }
+
+  /// A score with the rounding of the reference's JSON reader: all digits as one integer, then one division. The
+  /// last bit matters where two ways to cut a text have the same sum.
+  private func readScore(_ reader: inout JSONReader) throws -> Double {
+    _ = try reader.peekKind()  // skips to the number
+    let start = reader.offset
+    let exact = try reader.readDouble()
+    var digits: UInt64 = 0
+    var decimals = 0
+    var isFraction = false
+    for byte in reader.text[start..<reader.offset] {
+      switch byte {
+      case UInt8(ascii: "-"): break
+      case UInt8(ascii: "."): isFraction = true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"):
+        let (shifted, overflows) = digits.multipliedReportingOverflow(by: 10)
+        let (sum, carries) = shifted.addingReportingOverflow(UInt64(byte - 0x30))
+        if overflows || carries { return exact }
+        digits = sum
+        if isFraction { decimals += 1 }
+      default: return exact  // with an exponent
+      }
+    }
+    guard decimals > 0, decimals < Self.powersOfTen.count else { return exact }
+    let value = Double(digits) / Self.powersOfTen[decimals]
+    return exact.sign == .minus ? -value : value
+  }
+
+  private static let powersOfTen: [Double] = (0...20).map { Double("1e\($0)") ?? 1 }
 
   private func readMerges(_ vocabulary: Vocabulary) throws -> MergeBuilder {
     guard var reader = mergesPlace else { throw TokenizerError.missingKey("model.merges") }

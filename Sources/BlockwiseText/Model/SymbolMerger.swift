@@ -62,11 +62,12 @@ struct SymbolMerger {
             verdicts[index - 1] = verdicts[index]
           }
           count -= 1
-          if best < count - 1 {
-            verdicts[best] = rule(symbols[best], symbols[best + 1]) ?? (UInt64.max, -1)
-          }
+          // Left before right, as in the other algorithm: a rule may take note of what it was asked.
           if best > 0 {
             verdicts[best - 1] = rule(symbols[best - 1], symbols[best]) ?? (UInt64.max, -1)
+          }
+          if best < count - 1 {
+            verdicts[best] = rule(symbols[best], symbols[best + 1]) ?? (UInt64.max, -1)
           }
         }
       }

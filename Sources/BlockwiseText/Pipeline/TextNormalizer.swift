@@ -9,11 +9,16 @@ enum TextNormalizer: Sendable {
   /// Removes whitespace at the ends.
   case strip(left: Bool, right: Bool)
   case stripAccents
+  case sentencePiece(SentencePieceNormalizer)
+  /// Character rules alone.
+  case characterMap(CharacterMap)
 
   /// The normalised text, or nil when this step changes nothing.
   ///
-  /// - Parameter text: valid UTF-8; so is the result.
-  func apply(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+  /// - Parameters:
+  ///   - text: valid UTF-8; so is the result.
+  ///   - isAtStart: whether the text is the beginning of the whole input.
+  func apply(_ text: UnsafeBufferPointer<UInt8>, isAtStart: Bool) -> [UInt8]? {
     switch self {
     case .unicode(let normalizer): return normalizer.normalized(text)
     case .prepend(let prefix): return text.isEmpty ? nil : prefix + text
@@ -23,6 +28,8 @@ enum TextNormalizer: Sendable {
     case .strip(let left, let right):
       let range = Self.stripped(text, left: left, right: right)
       return range.count == text.count ? nil : Array(text[range])
+    case .sentencePiece(let normalizer): return normalizer.apply(text, isAtStart: isAtStart)
+    case .characterMap(let map): return map.normalizeCharacters(text)
     case .stripAccents:
       return Self.mapScalars(text) {
         ScalarClassTable.shared[$0.value].contains(.mark) ? "" : nil
