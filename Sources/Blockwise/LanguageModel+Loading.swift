@@ -20,8 +20,8 @@ extension LanguageModel {
         source, options: options, maskToken: tokenizer.maskToken, progress: progress)
       try checkVocabulary(tokenizer, network.traits, path: path)
       return LanguageModel(
-        network: network, tokenizer: tokenizer, generationConfiguration: source.generationConfiguration,
-        path: path,
+        network: network, tokenizer: tokenizer, chatTemplates: try ChatTemplateSources(source),
+        generationConfiguration: source.generationConfiguration, path: path,
         summary: network.summary, contextLength: network.traits.contextLength)
     }
   }

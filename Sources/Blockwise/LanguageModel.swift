@@ -15,6 +15,8 @@ public final class LanguageModel: Sendable {
   public let network: any BlockModel
   /// Text to tokens and back.
   public let tokenizer: Tokenizer
+  /// The chat templates that the checkpoint brings.
+  public let chatTemplates: ChatTemplateSources
   /// Defaults that the checkpoint brings.
   public let generationConfiguration: GenerationConfiguration
   /// The folder or file that was loaded.
@@ -25,12 +27,13 @@ public final class LanguageModel: Sendable {
   public let contextLength: Int
 
   init(
-    network: any BlockModel, tokenizer: Tokenizer, generationConfiguration: GenerationConfiguration,
-    path: String,
+    network: any BlockModel, tokenizer: Tokenizer, chatTemplates: ChatTemplateSources,
+    generationConfiguration: GenerationConfiguration, path: String,
     summary: ModelSummary, contextLength: Int
   ) {
     self.network = network
     self.tokenizer = tokenizer
+    self.chatTemplates = chatTemplates
     self.generationConfiguration = generationConfiguration
     self.path = path
     self.summary = summary

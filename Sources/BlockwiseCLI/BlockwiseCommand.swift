@@ -23,7 +23,7 @@ struct BlockwiseCommand: AsyncParsableCommand {
     version: "0.1.0-dev",
     subcommands: [
       GenerateCommand.self, LogitsCommand.self, TokenizeCommand.self, DetokenizeCommand.self,
-      InspectCommand.self, BenchCommand.self,
+      TemplateCommand.self, InspectCommand.self, BenchCommand.self,
     ])
 
   static func main() async {

@@ -37,6 +37,8 @@ struct HelpTests {
           logits                  Evaluate a block of tokens and write its logits.
           tokenize                Turn text into token ids.
           detokenize              Turn token ids into text.
+          template                Turn messages into the prompt that a model's chat
+                                  template makes of them.
           inspect                 Show what a model is: architecture, traits, tensors,
                                   tokenizer, and how it can be decoded.
           bench                   Measure speed.
@@ -64,6 +66,13 @@ struct HelpTests {
     ),
     (["tokenize"], ["--model", "--no-special", "--json"]),
     (["detokenize"], ["--model", "--no-special", "--json"]),
+    (
+      ["template"],
+      [
+        "--model", "--no-generation-prompt", "--var", "--thinking", "--template-name", "--template-file",
+        "--source", "--json",
+      ]
+    ),
     (["inspect"], ["--tensors", "--json"]),
     (["bench", "forward"], ["--model", "--rows", "--depth", "--threads", "--json"]),
   ]
