@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Just enough of the safetensors layout for the fixture: a length, a JSON header, the bytes.
-private struct FixtureTensors {
+struct FixtureTensors {
   let bytes: [UInt8]
   let start: Int
   let header: [String: Any]

@@ -50,6 +50,9 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
     return true
   }
 
+  /// How numbers are rounded to this type, or nil if the engine does not write it.
+  package var encoding: RowEncoding? { ggmlID.flatMap(RowEncoding.init(rawValue:)) }
+
   /// The name.
   public var description: String { name }
 

@@ -169,6 +169,14 @@ int32_t bw_blocks_are_finite(int32_t type, const void *source, ptrdiff_t count);
 ptrdiff_t bw_pack_blocks_tile(
     int32_t type, ptrdiff_t columns, const void *_Nullable const *_Nonnull rows, void *tile);
 
+/// Rounds one row to the format of a file; whole blocks only. Returns 0, or 1 if a number of the row is NaN or
+/// infinite (nothing is written then), or 2 if the row has numbers beyond the range of the format.
+///
+/// `type`: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K or IQ4_NL. `importance`: finite weights >= 0 of
+/// the columns' squared errors, or NULL; without effect on F32, F16, BF16 and Q8_0.
+int32_t bw_encode_row(
+    int32_t type, const float *x, ptrdiff_t count, const float *_Nullable importance, void *out);
+
 /// Statistics over a whole row: tiles of BW_LOGIT_TILE merged in tile order.
 void bw_reduce_logits(const bw_kernels *kernels, const float *x, ptrdiff_t count, bw_logit_statistics *result);
 
