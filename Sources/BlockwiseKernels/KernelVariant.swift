@@ -6,6 +6,8 @@ public enum KernelVariant: String, Sendable, Hashable, CaseIterable {
   case scalar
   /// x86-64 with AVX2, FMA and F16C.
   case avx2
+  /// x86-64 with AVX-512 (F, BW, VL, DQ) and its VNNI extension.
+  case avx512
 
   /// The name on the command line and in reports.
   public var name: String { rawValue }
@@ -23,6 +25,7 @@ public enum KernelVariant: String, Sendable, Hashable, CaseIterable {
     switch self {
     case .scalar: bw_scalar_kernels()
     case .avx2: bw_avx2_kernels()
+    case .avx512: bw_avx512_kernels()
     }
   }
 }

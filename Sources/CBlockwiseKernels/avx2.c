@@ -357,24 +357,30 @@ BW_AVX2 void reduce_logits(const float *x, ptrdiff_t count, bw_logit_tile *resul
   *result = r;
 }
 
+#define BW_AVX2_ENTRIES \
+  .quantize_rows = quantize_rows, \
+  .rms_norm = rms_norm, \
+  .layer_norm = layer_norm, \
+  .rotate_halves = rotate_halves, \
+  .rotate_pairs = rotate_pairs, \
+  .silu_multiply = silu_multiply, \
+  .add = add, \
+  .scale = scale, \
+  .soft_cap = soft_cap, \
+  .exponentials = exponentials, \
+  .encode_row = encode_row, \
+  .decode_row = decode_row, \
+  .reduce_logits = reduce_logits, \
+  .attend = bw_avx2_attend
+
 const bw_kernels *bw_avx2_table(void) {
-  static const bw_kernels table = {
-      .matmul = bw_avx2_matmul,
-      .quantize_rows = quantize_rows,
-      .rms_norm = rms_norm,
-      .layer_norm = layer_norm,
-      .rotate_halves = rotate_halves,
-      .rotate_pairs = rotate_pairs,
-      .silu_multiply = silu_multiply,
-      .add = add,
-      .scale = scale,
-      .soft_cap = soft_cap,
-      .exponentials = exponentials,
-      .encode_row = encode_row,
-      .decode_row = decode_row,
-      .reduce_logits = reduce_logits,
-      .attend = bw_avx2_attend,
-  };
+  static const bw_kernels table = {.matmul = bw_avx2_matmul, BW_AVX2_ENTRIES};
+  return &table;
+}
+
+const bw_kernels *bw_avx512_table(void) {
+  // Everything but the products is small or bound by memory: eight lanes do.
+  static const bw_kernels table = {.matmul = bw_avx512_matmul, BW_AVX2_ENTRIES};
   return &table;
 }
 

@@ -15,6 +15,17 @@ const bw_kernels *bw_avx2_kernels(void) {
   return NULL;
 }
 
+const bw_kernels *bw_avx512_kernels(void) {
+#if defined(__x86_64__)
+  if (bw_avx2_kernels() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vnni")) {
+    return bw_avx512_table();
+  }
+#endif
+  return NULL;
+}
+
 static void keep_top_two(bw_logit_statistics *r, float value, int32_t index) {
   if (index < 0) return;
   // Candidates come with rising tile number, so an equal value that is already kept has the lower index.

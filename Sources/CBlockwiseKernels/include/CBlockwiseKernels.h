@@ -146,6 +146,8 @@ typedef struct bw_kernels {
 const bw_kernels *bw_scalar_kernels(void);
 /// AVX2 + FMA + F16C, or NULL when this build or this processor lacks them.
 const bw_kernels *_Nullable bw_avx2_kernels(void);
+/// AVX-512 with VNNI for the products, AVX2 for the rest, or NULL.
+const bw_kernels *_Nullable bw_avx512_kernels(void);
 
 /// Bytes of one tile of a packed matrix: `groups` groups of 16 rows.
 ptrdiff_t bw_tile_group_bytes(int32_t format);
