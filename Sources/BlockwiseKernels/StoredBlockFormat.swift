@@ -1,6 +1,6 @@
 internal import CBlockwiseKernels
 
-/// Block types of GGUF that no kernel computes with: their weights become f32 in memory, exactly, while they load.
+/// Block types of GGUF that no kernel computes with: their weights become ``residentFormat`` while they load, exactly.
 ///
 /// Raw values are ggml type numbers, so a GGUF tensor type converts by raw value. Blocks hold 32, 64, 128 or 256
 /// elements of one row: half-precision scales, codes of a few bits, and for the types of 256 elements scales of
@@ -53,8 +53,11 @@ public enum StoredBlockFormat: UInt32, Sendable, Hashable, CaseIterable {
   /// 64 codes of 2 bits, `d · (q − 1)`.
   case q2_0 = 42
 
-  /// The format that the weights have in memory.
-  public var residentFormat: WeightFormat { .f32 }
+  /// The format that the weights have in memory: Q8_0 or Q4_0 where blocks are one scale times small integers, else f32.
+  public var residentFormat: WeightFormat {
+    // The number is of one of three formats, so f32 is never a guess.
+    WeightFormat(rawValue: UInt32(bitPattern: bw_resident_format(kernelType))) ?? .f32
+  }
 
   /// Elements that share one block.
   public var blockElementCount: Int { bw_block_elements(kernelType) }

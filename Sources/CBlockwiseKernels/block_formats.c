@@ -1,4 +1,4 @@
-// Block types of GGUF that become f32 in memory: exact values of their blocks, and packing of f32 tiles from them.
+// Block types of GGUF that no kernel computes with: exact values of their blocks, and packing of tiles from them.
 //
 // Every value is a product of a half-precision scale and small integers that f32 holds exactly, or the difference of
 // two such products, so there is one right answer whatever the order of operations.
@@ -7,7 +7,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-enum { LONGEST_BLOCK = 256 };
+enum { LONGEST_BLOCK = 256, LONGEST_INTEGER_BLOCK = 66 };
 
 static const struct {
   uint16_t elements, bytes;
@@ -280,7 +280,7 @@ static void decode_iq1_m(const uint8_t *b, float *out) {
   }
 }
 
-// MARK: Rows and tiles
+// MARK: Rows
 
 static void decode_block(int32_t type, const uint8_t *b, float *out) {
   switch (type) {
@@ -335,9 +335,10 @@ int32_t bw_blocks_are_finite(int32_t type, const void *source, ptrdiff_t count) 
   return 1;
 }
 
-ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const *rows, void *tile) {
+// MARK: Tiles
+
+static ptrdiff_t pack_f32_tile(int32_t type, ptrdiff_t columns, const void *const *rows, void *tile) {
   const ptrdiff_t elements = bw_block_elements(type), bytes = bw_block_bytes(type);
-  if (elements == 0) return 0;
   float values[BW_TILE_ROWS][LONGEST_BLOCK] = {{0}};
   uint32_t bad_lanes = 0;
   float *out = (float *)tile;
@@ -352,4 +353,63 @@ ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const
       for (ptrdiff_t lane = 0; lane < BW_TILE_ROWS; lane++) *out++ = values[lane][k];
   }
   return bad_lanes ? __builtin_ctz(bad_lanes) : -1;
+}
+
+// Where the scale of a block lies whose values are that scale times small integers.
+static ptrdiff_t scale_offset(int32_t type) { return type == BW_TQ1_0 ? 52 : type == BW_TQ2_0 ? 64 : 0; }
+
+// The same block as blocks of 32 of Q8_0 or Q4_0, which have the same values bit for bit: the scale is kept, and the
+// integers are found by decoding under a scale of one.
+static void convert_block(int32_t type, int32_t resident, const uint8_t *b, uint8_t *out) {
+  uint8_t copy[LONGEST_INTEGER_BLOCK];
+  float values[LONGEST_BLOCK];
+  const ptrdiff_t elements = bw_block_elements(type), at = scale_offset(type);
+  memcpy(copy, b, (size_t)bw_block_bytes(type));
+  bw_store16(copy + at, 0x3c00);
+  decode_block(type, copy, values);
+  for (ptrdiff_t group = 0; group < elements / BW_GROUP; group++) {
+    const float *x = values + group * BW_GROUP;
+    memcpy(out, b + at, 2);
+    if (resident == BW_Q8_0) {
+      for (int i = 0; i < BW_GROUP; i++) out[2 + i] = (uint8_t)(int8_t)x[i];
+      out += 34;
+    } else {
+      for (int i = 0; i < 16; i++) out[2 + i] = (uint8_t)(((int)x[i] + 8) | ((int)x[i + 16] + 8) << 4);
+      out += 18;
+    }
+  }
+}
+
+int32_t bw_resident_format(int32_t type) {
+  switch (type) {
+    case BW_Q5_0:
+    case BW_IQ4_NL: return BW_Q8_0;
+    case BW_TQ1_0:
+    case BW_TQ2_0:
+    case BW_Q1_0:
+    case BW_Q2_0: return BW_Q4_0;
+    default: return BW_F32;
+  }
+}
+
+ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const *rows, void *tile) {
+  const ptrdiff_t elements = bw_block_elements(type), bytes = bw_block_bytes(type);
+  const int32_t resident = bw_resident_format(type);
+  if (elements == 0) return 0;
+  if (resident == BW_F32) return pack_f32_tile(type, columns, rows, tile);
+  // One block of every row at a time; groups of a tile follow each other.
+  uint8_t blocks[BW_TILE_ROWS][LONGEST_BLOCK / BW_GROUP * 34];
+  const void *converted[BW_TILE_ROWS];
+  ptrdiff_t first_bad = -1;
+  for (ptrdiff_t block = 0; block < columns / elements; block++) {
+    for (ptrdiff_t lane = 0; lane < BW_TILE_ROWS; lane++) {
+      converted[lane] = rows[lane] ? blocks[lane] : NULL;
+      if (rows[lane])
+        convert_block(type, resident, (const uint8_t *)rows[lane] + block * bytes, blocks[lane]);
+    }
+    const ptrdiff_t bad = bw_pack_tile(
+        resident, elements, converted, (uint8_t *)tile + block * (elements / BW_GROUP) * bw_tile_group_bytes(resident));
+    if (bad >= 0 && (first_bad < 0 || bad < first_bad)) first_bad = bad;
+  }
+  return first_bad;
 }

@@ -97,7 +97,7 @@ import Testing
     for format in StoredBlockFormat.allCases {
       let type = try #require(TensorType.ggml(format.rawValue))
       #expect(type.storedBlockFormat == format)
-      #expect(type.residentFormat == .f32)
+      #expect(type.residentFormat == format.residentFormat)
       #expect(type.weightFormat == nil)
       #expect(type.name == format.name)
       #expect(type.blockElementCount == format.blockElementCount)

@@ -59,6 +59,12 @@ import Testing
     #expect(digest == Self.digests[format])
   }
 
+  @Test func `blocks of one scale and small integers stay integers in memory`() {
+    let integers = StoredBlockFormat.allCases.filter { $0.residentFormat != .f32 }
+    #expect(integers == [.q5_0, .iq4_NL, .tq1_0, .tq2_0, .q1_0, .q2_0])
+    #expect(integers.map(\.residentFormat) == [.q8_0, .q8_0, .q4_0, .q4_0, .q4_0, .q4_0])
+  }
+
   @Test(arguments: StoredBlockFormat.allCases)
   func `packed rows are the f32 values of the file`(format: StoredBlockFormat) throws {
     for (rows, blocks) in [(1, 1), (16, 2), (37, 3)] {
@@ -69,9 +75,9 @@ import Testing
       try file.withUnsafeBytes {
         let source = try #require($0.baseAddress)
         let matrix = try PackedMatrix(
-          format: .f32, stored: format, columns: columns, sources: [.init(base: source, rowCount: rows)],
+          format: format.residentFormat, stored: format, columns: columns,
+          sources: [.init(base: source, rowCount: rows)],
           pool: pool)
-        #expect(matrix.format == .f32)
         let table = try StoredRows(format: format, rows: rows, columns: columns, source: source, pool: pool)
         #expect(table.byteCount == file.count)
         for index in 0..<rows {
@@ -109,7 +115,8 @@ import Testing
         let source = try #require($0.baseAddress)
         #expect(throws: PackingError.nonFinite(row: bad)) {
           try PackedMatrix(
-            format: .f32, stored: format, columns: columns, sources: [.init(base: source, rowCount: rows)],
+            format: format.residentFormat, stored: format, columns: columns,
+            sources: [.init(base: source, rowCount: rows)],
             pool: pool)
         }
         #expect(throws: PackingError.nonFinite(row: bad)) {

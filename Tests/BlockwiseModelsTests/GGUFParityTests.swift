@@ -5,7 +5,7 @@ import BlockwiseTestSupport
 import Foundation
 import Testing
 
-/// GGUF files of every format, also of block types that become f32 in memory: f32 arithmetic over dequantised weights
+/// GGUF files of every format, also of block types that become another in memory: f32 arithmetic over dequantised weights
 /// is judged by the strict bound, int8 activations by the normalised squared error that simulated int8 activations show.
 @Suite struct GGUFParityTests {
   struct File: Sendable, CustomTestStringConvertible {

@@ -16,7 +16,7 @@
 /// Element formats, by their ggml type numbers.
 enum { BW_F32 = 0, BW_F16 = 1, BW_Q4_0 = 2, BW_Q8_0 = 8, BW_BF16 = 30 };
 
-/// Block types of GGUF that become f32 in memory, by their ggml type numbers.
+/// Block types of GGUF that become another format in memory, by their ggml type numbers.
 enum {
   BW_Q4_1 = 3, BW_Q5_0 = 6, BW_Q5_1 = 7, BW_Q2_K = 10, BW_Q3_K = 11, BW_Q4_K = 12, BW_Q5_K = 13, BW_Q6_K = 14,
   BW_IQ2_XXS = 16, BW_IQ2_XS = 17, BW_IQ3_XXS = 18, BW_IQ1_S = 19, BW_IQ4_NL = 20, BW_IQ3_S = 21, BW_IQ2_S = 22,
@@ -160,14 +160,17 @@ void bw_decode_packed_row(
 /// f32 values of `count` elements as stored in a file; whole blocks only.
 void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out);
 
-/// Elements and bytes of one block of a type that becomes f32 in memory; 0 for every other type.
+/// Elements and bytes of one block of a type that becomes another format in memory; 0 for every other type.
 ptrdiff_t bw_block_elements(int32_t type);
 ptrdiff_t bw_block_bytes(int32_t type);
 /// f32 values of `count` elements of such a type; whole blocks only.
 void bw_decode_blocks(int32_t type, const void *source, ptrdiff_t count, float *out);
 /// 1 if all of `count` elements of such a type are finite numbers, else 0.
 int32_t bw_blocks_are_finite(int32_t type, const void *source, ptrdiff_t count);
-/// `bw_pack_tile` from rows of such a type into an f32 tile; `columns` is a whole number of blocks.
+/// The format of such a type in memory, which has the same values bit for bit: Q8_0 or Q4_0 where blocks are one
+/// half-precision scale times small integers, else F32.
+int32_t bw_resident_format(int32_t type);
+/// `bw_pack_tile` from rows of such a type into a tile of that format; `columns` is a whole number of blocks.
 ptrdiff_t bw_pack_blocks_tile(
     int32_t type, ptrdiff_t columns, const void *_Nullable const *_Nonnull rows, void *tile);
 
