@@ -41,13 +41,13 @@ public final class Session: Sendable {
     }
   }
 
-  /// Continues a text: the tokenizer adds its start token, so the text should not begin with one. The answer's text
-  /// is what follows the prompt's, so that both can be joined. Leaving the loop or cancelling the task ends the generation within one pass; the session
-  /// can be used again at once.
+  /// Continues a text: the tokenizer adds its start token unless the text begins with it. The answer's text is what
+  /// follows the prompt's, so that both can be joined. Leaving the loop or cancelling the task ends the generation within
+  /// one pass; the session can be used again at once.
   public func generate(
     _ prompt: String, options: GenerationOptions = GenerationOptions()
   ) -> AsyncThrowingStream<SessionEvent, any Error> {
-    generate(tokens: model.tokenizer.encode(prompt), options: options)
+    generate(tokens: model.promptTokens(prompt), options: options)
   }
 
   /// Continues a sequence of tokens, taken as they are: no start token is added.
@@ -78,7 +78,7 @@ public final class Session: Sendable {
   public func complete(
     _ prompt: String, options: GenerationOptions = GenerationOptions()
   ) async throws -> Generation {
-    try await complete(tokens: model.tokenizer.encode(prompt), options: options)
+    try await complete(tokens: model.promptTokens(prompt), options: options)
   }
 
   /// Continues a sequence of tokens and returns when it is finished. Cancelling the task ends it within one pass:

@@ -75,4 +75,14 @@ import Testing
     #expect(stats["tokens_per_forward"]?.numberValue == 1)
     #expect(stats["committed"]?.integerValue == 5 && stats["forwards"]?.integerValue == 4)
   }
+
+  @Test func `a prompt that is written with its start token gets no second one`() throws {
+    let model = try #require(CommandLineTool.model("mistral"))
+    func count(_ prompt: String, _ more: [String] = []) throws -> Int {
+      let output = try CommandLineTool.run(["generate", "-m", model, "-n", "1", "--json", prompt] + more)
+      return try #require(try output.json()["prompt_tokens"]?.integerValue, "\(output.errors)")
+    }
+    #expect(try count("<s>The") == count("The"))
+    #expect(try count("<s>The", ["--plain-prompt"]) > count("The"))
+  }
 }

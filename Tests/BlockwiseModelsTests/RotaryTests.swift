@@ -36,6 +36,17 @@ import Testing
     #expect(checked >= 10)
   }
 
+  @Test func `ntk scaling raises the base for every context`() throws {
+    let plain = try Self.configuration(
+      ["rope_type": "default", "rope_theta": 10_000], dimension: 64, maximum: 2048)
+    let scaled = try Self.configuration(
+      ["rope_type": "ntk", "rope_theta": 10_000, "factor": 4], dimension: 64, maximum: 2048)
+    // θ' = θ · s^(d / (d − 2)): the fastest pair stays, the slowest turns s times slower.
+    let (a, b) = (plain.inverseFrequencies(contextLength: 64), scaled.inverseFrequencies(contextLength: 64))
+    #expect(a[0] == b[0])
+    #expect(abs(a[31] / b[31] - 4) < 1e-9)
+  }
+
   static func configuration(_ rope: JSONValue, dimension: Int, maximum: Int) throws -> RotaryConfiguration {
     var object = JSONObject()
     object["rope_parameters"] = rope

@@ -69,6 +69,9 @@ struct GenerateCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Go on after the model's end of text.")
     var ignoreEos = false
 
+    @Flag(name: .long, help: "Take special tokens that are written in the prompt as plain text.")
+    var plainPrompt = false
+
     @Flag(name: .long, help: "Show special tokens in the text.")
     var special = false
 
@@ -101,7 +104,8 @@ struct GenerateCommand: AsyncParsableCommand {
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
     try request.check(vocabularyCount: model.traits.vocabularyCount)
-    let tokens = try request.promptTokens ?? model.tokenizer.encode(utf8: text)
+    let tokens =
+      try request.promptTokens ?? model.promptTokens(utf8: text, parseSpecialTokens: !request.plainPrompt)
     let options = options(model)
     if let note = sampling.ineffective(options.sampling) { StandardStream.error.note("Note: \(note).") }
     let (generation, isInterrupted) = try await stream(model, tokens: tokens, options: options)

@@ -1,4 +1,5 @@
 internal import BlockwiseFiles
+internal import Foundation
 
 /// What the configurations of the Llama lineage have in common, old and new key styles.
 extension ConfigReader {
@@ -64,6 +65,14 @@ extension ConfigReader {
     }
     guard base > 1 else {
       throw ModelError.key("rope_theta", found: "\(base)", expected: "a number above 1", file: file)
+    }
+    if let scaling, try scaling.optionalString("rope_type", "type") == "ntk" {
+      // The base alone grows, once and for all contexts: θ' = θ · s^(d / (d − 2)).
+      guard dimension > 2 else {
+        throw ModelError.key("rope_type", found: "ntk", expected: "more than 2 rotated elements", file: file)
+      }
+      let growth = pow(try scaling.double("factor"), Double(dimension) / Double(dimension - 2))
+      return RotaryConfiguration(base: base * growth, dimension: dimension)
     }
     return RotaryConfiguration(
       base: base, dimension: dimension,
@@ -135,7 +144,8 @@ extension ConfigReader {
             extension: optionalDouble("factor") ?? extended, originalContext: original))
     default:
       throw ModelError.key(
-        "rope_type", found: "\"\(kind)\"", expected: "default, linear, dynamic, yarn, longrope or llama3",
+        "rope_type", found: "\"\(kind)\"",
+        expected: "default, linear, dynamic, ntk, yarn, longrope or llama3",
         file: file)
     }
   }
