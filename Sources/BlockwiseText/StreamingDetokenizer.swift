@@ -4,17 +4,22 @@ public import BlockwiseFiles
 ///
 /// Every output is complete characters' worth of valid UTF-8, and the concatenation of all outputs and of
 /// ``finish()`` is exactly what ``Tokenizer/decode(_:skipSpecialTokens:)`` gives for the same tokens. Text that a
-/// later token could still change is held back: the beginning of a UTF-8 sequence, and for vocabularies with byte
-/// fallback a run of `<0xNN>` tokens until the first other token.
+/// later token could still change is held back: the beginning of a UTF-8 sequence.
+///
+/// One case is different: where the reference judges a run of `<0xNN>` tokens as a whole, characters come out as soon
+/// as they are complete, and should a later byte of the same run turn out not to be UTF-8, only what has not come out
+/// becomes U+FFFD, while decoding at once replaces the whole run. Text that encodes anything has no such runs.
 public struct StreamingDetokenizer: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecialTokens: Bool
+  private let isEager: Bool
   private var decoder: TextDecoder
 
-  init(tokenizer: Tokenizer, skipsSpecialTokens: Bool) {
+  init(tokenizer: Tokenizer, skipsSpecialTokens: Bool, isEager: Bool) {
     self.tokenizer = tokenizer
     self.skipsSpecialTokens = skipsSpecialTokens
-    decoder = tokenizer.makeTextDecoder()
+    self.isEager = isEager
+    decoder = tokenizer.makeTextDecoder(isEager: isEager)
   }
 
   /// Takes the next token.
@@ -42,6 +47,6 @@ public struct StreamingDetokenizer: Sendable {
 
   mutating func finish(to output: inout [UInt8]) {
     decoder.finish(to: &output)
-    decoder = tokenizer.makeTextDecoder()
+    decoder = tokenizer.makeTextDecoder(isEager: isEager)
   }
 }

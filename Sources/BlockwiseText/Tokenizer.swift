@@ -142,9 +142,40 @@ public final class Tokenizer: Sendable {
     output.reserveCapacity(text.count / 3 + 8)
     var scratch = EncodingScratch()
     if addSpecialTokens { output.append(contentsOf: parts.prefix) }
+    forEachPart(of: text, includingSpecial: parseSpecialTokens) { part in
+      switch part {
+      case .token(let token): output.append(token)
+      case .word(let word): encode(word, &scratch, &output)
+      }
+    }
+    if addSpecialTokens { output.append(contentsOf: parts.suffix) }
+    return output.map { TokenID($0) }
+  }
+
+  /// A text normalised and cut, as the model gets it; added tokens that are not special are left out.
+  package func pieces(of text: String) -> [[UInt8]] {
+    var text = text
+    var pieces: [[UInt8]] = []
+    text.withUTF8 {
+      forEachPart(of: $0, includingSpecial: false) { part in
+        if case .word(let word) = part { pieces.append(Array(word)) }
+      }
+    }
+    return pieces
+  }
+
+  /// What stands between normalisation and the model.
+  private enum Part {
+    case token(Int32)
+    case word(UnsafeBufferPointer<UInt8>)
+  }
+
+  private func forEachPart(
+    of text: UnsafeBufferPointer<UInt8>, includingSpecial parseSpecialTokens: Bool, _ body: (Part) -> Void
+  ) {
     for part in rawMatcher.split(text, includingSpecial: parseSpecialTokens) {
       if let token = part.token {
-        output.append(token)
+        body(.token(token))
         continue
       }
       let fragment = UnsafeBufferPointer(rebasing: text[part.range])
@@ -152,22 +183,18 @@ public final class Tokenizer: Sendable {
         normalized in
         for inner in normalizedMatcher.split(normalized, includingSpecial: parseSpecialTokens) {
           if let token = inner.token {
-            output.append(token)
+            body(.token(token))
             continue
           }
           let stretch = UnsafeBufferPointer(rebasing: normalized[inner.range])
           let isAtStart = part.range.lowerBound == 0 && inner.range.lowerBound == 0
           PreTokenizer.run(parts.preTokenizers[...], stretch, [0..<stretch.count], isAtStart: isAtStart) {
             text, pieces in
-            for piece in pieces {
-              encode(UnsafeBufferPointer(rebasing: text[piece]), &scratch, &output)
-            }
+            for piece in pieces { body(.word(UnsafeBufferPointer(rebasing: text[piece]))) }
           }
         }
       }
     }
-    if addSpecialTokens { output.append(contentsOf: parts.suffix) }
-    return output.map { TokenID($0) }
   }
 
   private func encode(
@@ -208,7 +235,8 @@ public final class Tokenizer: Sendable {
   ///
   /// - Parameter skipSpecialTokens: leaves special tokens out instead of writing them in their textual form.
   public func decode(_ tokens: [TokenID], skipSpecialTokens: Bool = false) -> String {
-    var detokenizer = makeDetokenizer(skipSpecialTokens: skipSpecialTokens)
+    var detokenizer = StreamingDetokenizer(
+      tokenizer: self, skipsSpecialTokens: skipSpecialTokens, isEager: false)
     var output: [UInt8] = []
     for token in tokens { detokenizer.append(token, to: &output) }
     detokenizer.finish(to: &output)
@@ -217,10 +245,10 @@ public final class Tokenizer: Sendable {
 
   /// A detokenizer for a text that arrives token by token.
   public func makeDetokenizer(skipSpecialTokens: Bool = true) -> StreamingDetokenizer {
-    StreamingDetokenizer(tokenizer: self, skipsSpecialTokens: skipSpecialTokens)
+    StreamingDetokenizer(tokenizer: self, skipsSpecialTokens: skipSpecialTokens, isEager: true)
   }
 
-  func makeTextDecoder() -> TextDecoder { TextDecoder(steps: parts.decoder) }
+  func makeTextDecoder(isEager: Bool) -> TextDecoder { TextDecoder(steps: parts.decoder, isEager: isEager) }
 
   // MARK: The vocabulary
 

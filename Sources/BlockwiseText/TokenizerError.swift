@@ -14,8 +14,8 @@ public enum TokenizerError: Error, Sendable, Equatable {
   case invalidValue(key: String, found: String, expected: String)
   /// A component of a kind that this version does not implement, e.g. a `normalizer` of type `Precompiled`.
   case unsupported(component: String, kind: String, supported: [String])
-  /// A pre-tokeniser expression that no scanner implements.
-  case unknownPattern(String)
+  /// A regular expression with a construct that is not interpreted, or one that is malformed.
+  case unsupportedExpression(String, reason: String)
   /// A `tokenizer.ggml.pre` that no scanner implements.
   case unknownPreTokenizer(String, supported: [String])
   /// A vocabulary index that is negative or so far beyond the number of entries that the file must be damaged.
@@ -44,8 +44,8 @@ extension TokenizerError: CustomStringConvertible {
       "tokenizer key '\(key)' is \(found); expected \(expected)"
     case .unsupported(let component, let kind, let supported):
       "tokenizer \(component) '\(kind)' is not supported; supported: \(supported.joined(separator: ", "))"
-    case .unknownPattern(let pattern):
-      "no scanner knows the pre-tokeniser pattern \(pattern)"
+    case .unsupportedExpression(let expression, let reason):
+      "the regular expression \(expression) is not supported: \(reason)"
     case .unknownPreTokenizer(let name, let supported):
       "tokenizer.ggml.pre '\(name)' is not supported; supported: \(supported.joined(separator: ", "))"
     case .identifierOutOfRange(let token, let identifier, let limit):

@@ -45,13 +45,30 @@ struct LoadingTests {
     #expect(supported.contains("Sequence"))
   }
 
-  @Test func `an unknown expression is refused with its text`() {
-    let split: JSONValue = [
-      "type": "Split", "pattern": ["Regex": "[a-z]+"], "behavior": "Isolated", "invert": false,
-    ]
-    #expect(throws: TokenizerError.unknownPattern("[a-z]+")) {
-      try Tokenizer.load(
-        tokenizerJSON: tokenizer(["type": "BPE", "vocab": ["a": 0], "merges": []], ("pre_tokenizer", split)))
+  @Test func `constructs that are not interpreted are refused by name`() {
+    for (expression, reason) in [
+      ("(?<=a)b", "a lookbehind"), ("(?<n>a)", "a named group"), (#"\p{Emoji}"#, #"the property \p{Emoji}"#),
+      ("[[:alpha:]]", "a POSIX class"), (#"(a)\1"#, #"the escape \1"#), (#"\X"#, #"the escape \X"#),
+      ("a(", "'('"),
+      ("a)", "')'"), ("[a", "'['"), ("*", "nothing to repeat"), (#"\"#, "at the end"), ("(?x)a", "(?x"),
+      ("(?:(?:(?:a{900}b){900}){900})", "multiply"), ("a{2000}", "more than 1000"),
+      ("[z-a]", "the range z-a"),
+      (String(repeating: "(", count: 90) + String(repeating: ")", count: 90), "nested"),
+      (#"\x{110000}"#, "no scalar"), ("(?=a)+", "a repeated lookahead"),
+    ] {
+      let split: JSONValue = [
+        "type": "Split", "pattern": ["Regex": .string(expression)], "behavior": "Isolated", "invert": false,
+      ]
+      let error = #expect(throws: TokenizerError.self) {
+        try Tokenizer.load(
+          tokenizerJSON: tokenizer(
+            ["type": "BPE", "vocab": ["a": 0], "merges": []], ("pre_tokenizer", split)))
+      }
+      guard case .unsupportedExpression(expression, let found) = error else {
+        Issue.record("\(expression): \(String(describing: error))")
+        continue
+      }
+      #expect(found.contains(reason), "\(expression): \(found)")
     }
   }
 

@@ -78,7 +78,9 @@ struct MutationTests {
     #expect(tokenizer.decode(tokens).utf8.count < 1 << 20, "\(name)")
     var detokenizer = tokenizer.makeDetokenizer(skipSpecialTokens: false)
     let streamed = tokens.map { detokenizer.append($0) }.joined() + detokenizer.finish()
-    #expect(same(streamed, tokenizer.decode(tokens)), "\(name)")
+    #expect(
+      same(streamed, tokenizer.decode(tokens))
+        || tokenizer.hasBrokenByteRun(tokens, skipSpecialTokens: false), "\(name)")
     for token in tokens { _ = tokenizer.bytes(of: token) }
     return 1
   }

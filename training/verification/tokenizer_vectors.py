@@ -80,6 +80,21 @@ class Output:
         (folder / "vectors.json").write_text(json.dumps(vectors, ensure_ascii=False), encoding="utf-8")
         print(f"{name}: {len(vectors)} texts", flush=True)
 
+    def pieces(self, name, files, cut, generator):
+        """As `write`, for the text's pieces instead of ids."""
+        folder = self.root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            (folder / file).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        vectors = []
+        for sample in texts(generator, self.count // 4):
+            try:
+                vectors.append({"text": sample, "pieces": cut(sample)})
+            except BaseException as error:
+                if "Panic" not in type(error).__name__:
+                    raise
+        (folder / "vectors.json").write_text(json.dumps(vectors, ensure_ascii=False), encoding="utf-8")
+
     def json(self, name, tokenizer, generator):
         reference = Tokenizer.from_str(json.dumps(tokenizer))
         self.write(
@@ -245,6 +260,106 @@ def sentencepieces(output, seed):
                 "add_bos_token": False, "add_eos_token": False}}, lambda sample: unused.encode(sample), None, generator)
 
 
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
+FOLD = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+WORDS = r"|[^\r\n\p{L}\p{N}]?\p{L}+"
+PUNCTUATION = r"| ?[^\s\p{L}\p{N}]+[\r\n]*"
+SPACES = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+LOWER = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+UPPER = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+LLAMA3 = FOLD + WORDS + r"|\p{N}{1,3}" + PUNCTUATION + SPACES
+QWEN2 = FOLD + WORDS + r"|\p{N}" + PUNCTUATION + SPACES
+GPT4O = LOWER + FOLD + "?|" + UPPER + FOLD + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + SPACES
+HAN_HEAD, HAN_TAIL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"
+DEEPSEEK3 = [r"\p{N}{1,3}", "[一-龥\u3040-ゟ゠-ヿ]+", "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?"
+             r"[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*" + SPACES]
+# What llama.cpp's table of pre-tokenisers stands for.
+GGUF_PRE = {
+    "default": [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"], "gpt-2": [GPT2], "llama-bpe": [LLAMA3], "dbrx": [LLAMA3],
+    "qwen35": [FOLD + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*" + SPACES], "stablelm2": [QWEN2],
+    "qwen2": [QWEN2], "smollm": [r"\p{N}", GPT2], "tekken": [LOWER + "|" + UPPER + r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*" + SPACES],
+    "gpt-4o": [GPT4O], "deepseek-v3": DEEPSEEK3, "falcon": [r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"],
+    "kimi-k2": [r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?" + HAN_HEAD + "*" + HAN_TAIL + "+" + FOLD + r"?|[^\r\n\p{L}\p{N}]?" + HAN_HEAD + "+"
+                + HAN_TAIL + "*" + FOLD + r"?|\p{N}{1,3}" + PUNCTUATION + SPACES],
+    "jais-2": [FOLD + WORDS + r"|\p{N}{1,3}" + PUNCTUATION + r"|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}"
+               r"(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}"],
+    "deepseek-coder": ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+", r"\p{N}"],
+    "deepseek-llm": [
+        "[\r\n]", "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ\u1f5f-\u1f7dᾀ-ᾴᾶ-ᾼ"
+        "\u1fbeῂ-ῄῆ-ῌ\u1fd0-\u1fd3\u1fd6-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻"
+        "𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+", r"\s?[!-/:-~！-／：-～‘-‟\u3000-。]+".replace(r"\u3000", "\u3000"), r"\s+$", "[一-龥ࠀ-一가-\ud7ff]+", r"\p{N}+"],
+    "bloom": [" ?[^(\\s|.,!?…。，、।۔،)]+"], "viking": [" ?[^(\\s|.,!?…。，、।۔،)]+", r"\p{N}"],
+    "chameleon": ["<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", r"\p{N}", r"[\p{P}!-/:-@\[-`{-~]", GPT2],
+    "tiny_aya": [r"\d{1,3}(?=(?:\d{3})*\b)", GPT4O],
+    "llada-moe": [r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"],
+    "seed-coder": [FOLD + WORDS + r"|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+" + SPACES],
+    "exaone-moe": [FOLD + r"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"],
+}
+NFC = {"qwen2", "qwen35"}
+
+# Constructs of the interpreter, each as one expression.
+EXPRESSIONS = [
+    r"\p{N}{1,3}+", r"\p{N}{2}?", r"\p{N}{,2}", r"a++b|\w", r"^\w|\w$", r".+", r"[a-c&&[^b]]+", r"[a[xy]é-ö]+", r"(?i)strasse|k|å", r"(?i:[a-f]+)x?",
+    r"\x{41}|\x42|\u0043|[\x61-\x64]", r"\p{Han}+|\p{Hiragana}+|\p{Katakana}+|\p{Hangul}+", r"\p{^L}+", r"\P{L}+?\d", r"(?-i:a)+|(?i:B)+", r"a{2",
+    r"x*", r"", r"[\w.-]+|[^a-]", r"[]a]+", r"[^]a]+", r"\bt\w*\b|\B\w\B", r"\A\w+|\w+\z", r"(?>a+)b|a", r"(a|b)*?c|l+?o", r"(?:ab?){2,3}|o", r"(?=(\d{3})+(?!\d))",
+    r"(?=n)|(?!e)t", r"(\w*)*!", r"((a*)*)*b|a", r"(a|aa)+$", r"\s*[\r\n]|\s+(?!\S)|\s", r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+    r"\p{Lu}\p{Ll}+|\p{Lt}|\p{Lm}+|\p{Lo}", r"\p{Mn}|\p{Mc}|\p{Me}", r"\p{Nd}+|\p{Nl}|\p{No}", r"\p{Pc}|\p{Pd}|\p{Ps}|\p{Pe}|\p{Pi}|\p{Pf}|\p{Po}+", r"\p{Sm}|\p{Sc}|\p{Sk}|\p{So}",
+    r"\p{Zs}+|\p{Zl}|\p{Zp}", r"\p{Cc}|\p{Cf}|\p{Co}|\p{Cn}", r"\p{Letter}+|\p{Punctuation}|\p{Symbol}", r"\d+", r"\w+", r"\s+", r"\D+|\W+|\S+", r"\w+|[^\w\s]+", r"[^\S\r\n]+", r"[\p{L}\p{N}_]+",
+    r" ?\p{L}{3}| {2,}|\t|\/|\.|\-", r"\n|\r|\f|\v|\e", r"t(?!h)|h(?=a)", r"(?:(?:(?:e)?r)?s)?", r"[^\x00-\x7F]+", r"[A-Z](?=[a-z])", r"\Z|\w",
+]
+
+
+def pre_tokenizers_alone(output, seed):
+    """Texts -> pieces, before any vocabulary."""
+    generator = random.Random(seed)
+
+    def write(name, normalizer, pre, extra=None):
+        tokenizer = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": normalizer, "pre_tokenizer": pre,
+                     "post_processor": None, "decoder": None, "model": {"type": "BPE", "vocab": {}, "merges": []}}
+        reference = Tokenizer.from_str(json.dumps(tokenizer))
+
+        def pieces(sample):
+            normalized = reference.normalizer.normalize_str(sample) if normalizer else sample
+            cut = reference.pre_tokenizer.pre_tokenize_str(normalized) if pre else [(normalized, None)]
+            return [piece for piece, _ in cut if piece]
+
+        output.pieces(name, extra or {"tokenizer.json": tokenizer}, pieces, generator)
+
+    def split(expression, behavior="Isolated", invert=False):
+        return {"type": "Split", "pattern": {"Regex": expression}, "behavior": behavior, "invert": invert}
+
+    for index, expression in enumerate(EXPRESSIONS):
+        write(f"pre-expression-{index:02}", None, split(expression))
+    for behavior in ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]:
+        for invert in [False, True]:
+            for index, expression in enumerate([r"\s+", r"\p{L}", GPT2, r"x*"]):
+                write(f"pre-{behavior}-{invert}-{index}".lower(), None, split(expression, behavior, invert))
+        write(f"pre-punctuation-{behavior}".lower(), None, {"type": "Punctuation", "behavior": behavior})
+    for kind in ["Whitespace", "WhitespaceSplit", "BertPreTokenizer"]:
+        write(f"pre-{kind}".lower(), None, {"type": kind})
+    write("pre-delimiter", None, {"type": "CharDelimiterSplit", "delimiter": "é"})
+    for scheme in ["always", "first", "never"]:
+        for cut in [False, True]:
+            write(f"pre-metaspace-{scheme}-{cut}".lower(), None,
+                  {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": cut})
+    for individual in [False, True]:
+        write(f"pre-digits-{individual}".lower(), None, {"type": "Digits", "individual_digits": individual})
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    write("pre-after-bytes", None, {"type": "Sequence", "pretokenizers": [
+        {"type": "Punctuation", "behavior": "Contiguous"}, byte_level, {"type": "Digits", "individual_digits": False},
+        split("[0-9][0-9][0-9]")]})
+    for index, (expression, content) in enumerate([(r" {2,}", "▁"), (r"\s+", " "), (r"\p{Mn}", ""), (r"x*", "-"), (r"(?i)the\b", "<>")]):
+        write(f"pre-normalizer-replace-{index}", {"type": "Replace", "pattern": {"Regex": expression}, "content": content}, None)
+    for kind in ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]:
+        write(f"pre-normalizer-{kind}".lower(), {"type": kind}, None)
+    for left in [False, True]:
+        for right in [False, True]:
+            write(f"pre-normalizer-strip-{left}-{right}".lower(), {"type": "Strip", "strip_left": left, "strip_right": right}, None)
+    for name, expressions in GGUF_PRE.items():
+        write(f"gguf-{name}", {"type": "NFC"} if name in NFC else None,
+              {"type": "Sequence", "pretokenizers": [split(expression) for expression in expressions]}, {"pre.json": name})
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
@@ -254,3 +369,4 @@ if __name__ == "__main__":
     output = Output(arguments.out, arguments.texts)
     json_unigrams(output, arguments.seed)
     sentencepieces(output, arguments.seed + 1)
+    pre_tokenizers_alone(output, arguments.seed + 2)

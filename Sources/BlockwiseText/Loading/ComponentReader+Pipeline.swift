@@ -20,8 +20,9 @@ extension ComponentReader {
     case "Prepend": return [.prepend(try literal("prepend"))]
     case "Replace":
       let (pattern, isExpression) = try pattern("pattern")
-      if isExpression { throw TokenizerError.unknownPattern(pattern) }
-      return [.replace(Array(pattern.utf8), with: Array(try string("content").utf8))]
+      let content = Array(try string("content").utf8)
+      if isExpression { return [.replaceMatches(try Expression(pattern), with: content)] }
+      return [.replace(Array(pattern.utf8), with: content)]
     case "Lowercase": return [.lowercase]
     case "Strip":
       return [
@@ -63,11 +64,24 @@ extension ComponentReader {
       let (text, isExpression) = try pattern("pattern")
       let behavior: PreTokenizer.SplitBehavior = try choice("behavior")
       let isInverted = try bool("invert", default: false)
-      guard isExpression else {
-        return [.split(.literal(Array(text.utf8)), behavior, isInverted: isInverted)]
-      }
-      guard let pattern = SplitPattern(expression: text) else { throw TokenizerError.unknownPattern(text) }
-      return [.split(.pattern(pattern), behavior, isInverted: isInverted)]
+      let matcher =
+        isExpression
+        ? try PreTokenizer.SplitMatcher(expression: text, behavior) : .literal(Array(text.utf8))
+      return [.split(matcher, behavior, isInverted: isInverted)]
+    case "CharDelimiterSplit":
+      return [.split(.literal(try literal("delimiter")), .removed, isInverted: false)]
+    case "Whitespace":
+      // The reference's own engine counts the joiners of emoji and scripts as parts of words.
+      let expression = #"[\w\x{200C}\x{200D}]+|[^\w\s\x{200C}\x{200D}]+"#
+      return [.split(try .init(expression: expression), .removed, isInverted: true)]
+    case "WhitespaceSplit": return [.split(try .init(expression: #"\s"#), .removed, isInverted: false)]
+    case "Punctuation":
+      return [.split(try .punctuation, try choice("behavior", default: .isolated), isInverted: false)]
+    case "BertPreTokenizer":
+      return [
+        .split(try .init(expression: #"\s"#), .removed, isInverted: false),
+        .split(try .punctuation, .isolated, isInverted: false),
+      ]
     case "Digits": return [.digits(individual: try bool("individual_digits", default: false))]
     case "Metaspace":
       let (replacement, scheme) = try metaspace()
@@ -77,7 +91,12 @@ extension ComponentReader {
             replacement: replacement, prependScheme: scheme, splits: try bool("split", default: true)))
       ]
     default:
-      throw try unsupported("pre_tokenizer", ["Sequence", "ByteLevel", "Split", "Digits", "Metaspace"])
+      throw try unsupported(
+        "pre_tokenizer",
+        [
+          "Sequence", "ByteLevel", "Split", "Digits", "Metaspace", "Punctuation", "Whitespace",
+          "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit",
+        ])
     }
   }
 
@@ -147,7 +166,9 @@ extension ComponentReader {
     case "ByteLevel": return [.byteLevel]
     case "Replace":
       let (pattern, isExpression) = try pattern("pattern")
-      if isExpression { throw TokenizerError.unknownPattern(pattern) }
+      if isExpression {
+        throw TokenizerError.unsupportedExpression(pattern, reason: "a decoder replaces literal text alone")
+      }
       return [.replace(Array(pattern.utf8), with: Array(try string("content").utf8))]
     case "ByteFallback": return [.byteFallback]
     case "Fuse": return [.fuse]

@@ -31,7 +31,8 @@ struct GGUFTokenizerLoader {
     } else {
       preTokenizer = .fallback
       warnings.append(
-        "the file does not name its pre-tokeniser (\(Self.prefix)pre); GPT-2's is assumed and may be wrong")
+        "the file does not name its pre-tokeniser (\(Self.prefix)pre); a common default is assumed, which is wrong for most models"
+      )
     }
     guard let rules = file[Self.prefix + "merges"] else {
       throw TokenizerError.missingKey(Self.prefix + "merges")
@@ -49,7 +50,7 @@ struct GGUFTokenizerLoader {
     var encoder = MergeEncoder(merges: builder, vocabulary: vocabulary, isByteLevel: true)
     encoder.prefersWholeWords = preTokenizer.prefersWholeWords
     var parts = TokenizerParts(vocabulary: vocabulary, encoder: .merges(encoder))
-    parts.preTokenizers = preTokenizer.steps
+    parts.preTokenizers = try preTokenizer.steps()
     parts.normalizers = preTokenizer.normalizers
     parts.decoder = [.byteLevel]
     parts.warnings = warnings

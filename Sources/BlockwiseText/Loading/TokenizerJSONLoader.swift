@@ -81,8 +81,10 @@ struct TokenizerJSONLoader {
     }
     parts.addedTokens = try readAddedTokens()
     if let normalizer = read("normalizer") { parts.normalizers = try normalizer.normalizers() }
-    if let preTokenizer = read("pre_tokenizer") { parts.preTokenizers = try preTokenizer.preTokenizers() }
-    try checkByteLevelIsLast(parts.preTokenizers)
+    parts.preTokenizers = try preTokenizers()
+    if case .unigram = parts.encoder, parts.preTokenizers.last?.isByteLevel == true {
+      parts.preTokenizers.append(.spell)
+    }
     if let decoder = read("decoder") {
       parts.decoder = try decoder.decoderSteps().checked()
     } else {
@@ -164,11 +166,9 @@ struct TokenizerJSONLoader {
 
   private func encoder(_ vocabulary: Vocabulary, _ component: ComponentReader) throws -> MergeEncoder {
     let fallsBack = try component.bool("byte_fallback", default: false)
-    let isByteLevel = try read("pre_tokenizer")?.preTokenizers().contains {
-      if case .byteLevel = $0 { true } else { false }
-    }
     var encoder = MergeEncoder(
-      merges: try readMerges(vocabulary), vocabulary: vocabulary, isByteLevel: isByteLevel ?? false)
+      merges: try readMerges(vocabulary), vocabulary: vocabulary,
+      isByteLevel: try preTokenizers().last?.isByteLevel ?? false)
     encoder.fallsBackToBytes = fallsBack
     encoder.fusesUnknown = try component.bool("fuse_unk", default: false)
     encoder.prefersWholeWords = try component.bool("ignore_merges", default: false)
@@ -310,12 +310,13 @@ struct TokenizerJSONLoader {
     }
   }
 
-  private func checkByteLevelIsLast(_ steps: [PreTokenizer]) throws {
-    for step in steps.dropLast() {
-      if case .byteLevel = step {
-        throw TokenizerError.invalidValue(
-          key: "pre_tokenizer", found: "a step after ByteLevel", expected: "ByteLevel as the last step")
-      }
+  /// The steps of the pre-tokeniser. What comes after ByteLevel sees the spelled bytes; as the last step ByteLevel
+  /// leaves them to the encoder.
+  private func preTokenizers() throws -> [PreTokenizer] {
+    var steps = try read("pre_tokenizer")?.preTokenizers() ?? []
+    for index in steps.indices.dropLast().reversed() where steps[index].isByteLevel {
+      steps.insert(.spell, at: index + 1)
     }
+    return steps
   }
 }

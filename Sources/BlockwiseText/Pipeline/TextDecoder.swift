@@ -1,7 +1,7 @@
 /// Runs the decoder steps over a stream of tokens, holding back what a later token may still change.
 ///
 /// The concatenation of the outputs is the text that decoding all tokens at once gives, because decoding at once
-/// is done with this type too.
+/// is done with this type too, with one exception: see ``isEager``.
 struct TextDecoder: Sendable {
   private let steps: [DecoderStep]
   private var states: [State]
@@ -17,10 +17,18 @@ struct TextDecoder: Sendable {
     /// How many leading scalars ``DecoderStep/strip`` has removed; nil once other text has come.
     var strippedCount: Int? = 0
     var assembler = UTF8Assembler()
+    /// The run of byte tokens is known not to be UTF-8.
+    var isBroken = false
   }
 
-  init(steps: [DecoderStep]) {
+  /// Whether the characters of a run of byte tokens come out as soon as they are whole. The reference judges a run
+  /// as a whole and gives one U+FFFD for each byte of a run that is not UTF-8; what has come out stays, so for such
+  /// a run, and for no other, the texts differ.
+  private let isEager: Bool
+
+  init(steps: [DecoderStep], isEager: Bool) {
     self.steps = steps
+    self.isEager = isEager
     var isFused = false
     states = steps.map { step in
       defer {
@@ -86,6 +94,9 @@ struct TextDecoder: Sendable {
     case .byteFallback:
       if let byte = DecoderStep.byte(named: piece) {
         states[index].pending.append(byte)
+        if isEager, index + 1 == steps.count || steps[index + 1] == .fuse {
+          emitWholeCharacters(index, &output)
+        }
       } else {
         flushByteRun(index, &output)
         push(piece, step: index + 1, &output)
@@ -120,6 +131,7 @@ struct TextDecoder: Sendable {
   /// The reference judges a run of byte tokens as a whole, so nothing of it is certain before it ends.
   private mutating func flushByteRun(_ index: Int, _ output: inout [UInt8]) {
     let run = states[index].pending
+    states[index].isBroken = false
     if run.isEmpty { return }
     states[index].pending = []
     if run.withUnsafeBufferPointer({ UTF8Text.firstInvalidOffset($0) }) == nil {
@@ -127,6 +139,23 @@ struct TextDecoder: Sendable {
     } else {
       for _ in run { push(UTF8Text.replacement[...], step: index + 1, &output) }
     }
+  }
+
+  /// Lets out what a run of byte tokens spells so far.
+  private mutating func emitWholeCharacters(_ index: Int, _ output: inout [UInt8]) {
+    let run = states[index].pending
+    if !states[index].isBroken {
+      // The run is the beginning of one character, whole characters having left it.
+      switch run.withUnsafeBufferPointer({ UTF8Text.element($0, at: 0) }) {
+      case .cut: return
+      case .scalar:
+        states[index].pending = []
+        return push(run[...], step: index + 1, &output)
+      case .broken: states[index].isBroken = true
+      }
+    }
+    states[index].pending = []
+    for _ in run { push(UTF8Text.replacement[...], step: index + 1, &output) }
   }
 
   /// Replacement in fused text: a match may begin in one piece and end in a later one.

@@ -5,6 +5,8 @@ enum TextNormalizer: Sendable {
   case prepend([UInt8])
   /// Replaces every occurrence.
   case replace([UInt8], with: [UInt8])
+  /// Replaces every match.
+  case replaceMatches(Expression, with: [UInt8])
   case lowercase
   /// Removes whitespace at the ends.
   case strip(left: Bool, right: Bool)
@@ -24,6 +26,8 @@ enum TextNormalizer: Sendable {
     case .prepend(let prefix): return text.isEmpty ? nil : prefix + text
     case .replace(let pattern, let content):
       return Self.replacing(pattern, in: text, with: content)
+    case .replaceMatches(let expression, let content):
+      return Self.replacing(expression.matches(in: text, range: 0..<text.count), in: text, with: content)
     case .lowercase: return Self.mapScalars(text) { $0.properties.lowercaseMapping }
     case .strip(let left, let right):
       let range = Self.stripped(text, left: left, right: right)
@@ -57,6 +61,22 @@ enum TextNormalizer: Sendable {
       copied = index
     }
     if copied == 0 { return nil }
+    output.append(contentsOf: text[copied...])
+    return output
+  }
+
+  private static func replacing(
+    _ matches: [Range<Int>], in text: UnsafeBufferPointer<UInt8>, with content: [UInt8]
+  ) -> [UInt8]? {
+    if matches.isEmpty { return nil }
+    var output: [UInt8] = []
+    output.reserveCapacity(text.count)
+    var copied = 0
+    for match in matches {
+      output.append(contentsOf: text[copied..<match.lowerBound])
+      output.append(contentsOf: content)
+      copied = match.upperBound
+    }
     output.append(contentsOf: text[copied...])
     return output
   }

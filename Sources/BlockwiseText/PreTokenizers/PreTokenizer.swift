@@ -8,6 +8,10 @@ enum PreTokenizer: Sendable {
   case metaspace(Metaspace)
   /// Prepares for a byte-level vocabulary: a space before every piece if wanted, then GPT-2's pattern if wanted.
   case byteLevel(addsPrefixSpace: Bool, usesPattern: Bool)
+  /// Writes the bytes in the alphabet of byte-level vocabularies, for steps that come after ``byteLevel``.
+  case spell
+
+  var isByteLevel: Bool { if case .byteLevel = self { true } else { false } }
 
   /// The options of the `Metaspace` pre-tokeniser.
   struct Metaspace: Sendable {
@@ -24,6 +28,7 @@ enum PreTokenizer: Sendable {
   enum SplitMatcher: Sendable {
     case pattern(SplitPattern)
     case literal([UInt8])
+    case expression(Expression)
   }
 
   /// What happens to the matches of ``split``.
@@ -61,6 +66,10 @@ enum PreTokenizer: Sendable {
   ) -> ([UInt8], [Range<Int>])? {
     switch self {
     case .split, .digits, .byteLevel(addsPrefixSpace: false, _): return nil
+    case .spell:
+      return Self.rebuild(pieces) { index, output in
+        ByteAlphabet.spell(UnsafeBufferPointer(rebasing: text[pieces[index]]), into: &output)
+      }
     case .byteLevel:
       return Self.rebuild(pieces) { index, output in
         if text[pieces[index].lowerBound] != 0x20 { output.append(0x20) }
@@ -106,11 +115,11 @@ enum PreTokenizer: Sendable {
   private func cut(_ text: UnsafeBufferPointer<UInt8>, _ pieces: [Range<Int>]) -> [Range<Int>] {
     var output: [Range<Int>] = []
     switch self {
-    case .byteLevel(_, usesPattern: false): return pieces
+    case .byteLevel(_, usesPattern: false), .spell: return pieces
     case .byteLevel: for piece in pieces { SplitPattern.gpt2.split(text, range: piece, into: &output) }
-    case .split(.pattern(let pattern), let behavior, let isInverted)
-    where pattern != .singleNumbers && (behavior == .isolated || (behavior == .removed && isInverted)):
-      // Everything is a match here, and every match is kept on its own.
+    case .split(.pattern(let pattern), let behavior, _)
+    where pattern != .singleNumbers && behavior == .isolated:
+      // Everything is a match or stands alone between matches.
       for piece in pieces { pattern.split(text, range: piece, into: &output) }
     case .split(let matcher, let behavior, let isInverted):
       for piece in pieces {
@@ -143,7 +152,7 @@ extension PreTokenizer {
 }
 
 extension PreTokenizer.SplitMatcher {
-  /// Matches and what is between them, in order, without empty parts.
+  /// Matches and what is between them, in order.
   func parts(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> [PreTokenizer.SplitPart] {
     var parts: [PreTokenizer.SplitPart] = []
     switch self {
@@ -157,6 +166,15 @@ extension PreTokenizer.SplitMatcher {
           || classes[UTF8Text.scalar(text, at: range.lowerBound).value].contains(.number)
         parts.append(.init(range: range, isMatch: isMatch))
       }
+    case .expression(let expression):
+      var end = range.lowerBound
+      for match in expression.matches(in: text, range: range) {
+        if match.lowerBound > end { parts.append(.init(range: end..<match.lowerBound, isMatch: false)) }
+        // Empty ones cut too.
+        parts.append(.init(range: match, isMatch: true))
+        end = match.upperBound
+      }
+      if end < range.upperBound { parts.append(.init(range: end..<range.upperBound, isMatch: false)) }
     case .literal(let literal):
       var start = range.lowerBound
       var index = start
@@ -177,9 +195,14 @@ extension PreTokenizer.SplitMatcher {
 }
 
 extension PreTokenizer.SplitBehavior {
-  /// Turns matches and the text between them into pieces.
+  /// Turns matches and the text between them into pieces that are not empty.
   func apply(_ parts: [PreTokenizer.SplitPart], into output: inout [Range<Int>]) {
     let first = output.count
+    defer {
+      if output[first...].contains(where: \.isEmpty) {
+        output.replaceSubrange(first..., with: output[first...].filter { !$0.isEmpty })
+      }
+    }
     switch self {
     case .isolated: for part in parts { output.append(part.range) }
     case .removed: for part in parts where !part.isMatch { output.append(part.range) }

@@ -70,3 +70,23 @@ package enum SplitPattern: String, Sendable, CaseIterable {
     }
   }
 }
+
+extension PreTokenizer.SplitMatcher {
+  /// The hand-written scanner of a known expression, or the interpreter.
+  ///
+  /// Scanners cut the whole text, which is what isolating matches comes to. Some expressions leave spaces without a
+  /// match, so with any other behaviour they are interpreted.
+  init(expression: String, _ behavior: PreTokenizer.SplitBehavior = .isolated) throws {
+    if let pattern = SplitPattern(expression: expression), behavior == .isolated || pattern == .singleNumbers
+    {
+      self = .pattern(pattern)
+    } else {
+      self = .expression(try Expression(expression))
+    }
+  }
+
+  /// ASCII punctuation in the wide sense and everything of the category.
+  static var punctuation: PreTokenizer.SplitMatcher {
+    get throws { .expression(try Expression(#"[!-/:-@\[-`{-~\p{P}]"#)) }
+  }
+}
