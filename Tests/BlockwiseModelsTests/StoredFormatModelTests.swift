@@ -101,6 +101,31 @@ import Testing
     }
   }
 
+  @Test func `damaged files of block types are refused with a typed error or run`() async throws {
+    let folder = try TemporaryFolder()
+    var refused = 0
+    var ran = 0
+    for seed in UInt64(1)...230 {
+      var random = SplitMix(seed: seed)
+      let bytes = Self.files(Self.types[Int(seed) % Self.types.count], isTied: seed % 3 == 0).blocks.bytes()
+      // Most of a file is weights; the front, where the lies are told, gets its share.
+      let end = seed % 2 == 0 ? min(1200, bytes.count) : bytes.count
+      let path = try folder.write("a.gguf", random.damaged(Array(bytes[..<end])) + bytes[end...])
+      do {
+        let model = try Self.load(path, memoryLimit: 64 << 20)
+        _ = try await ParityTests.logits(model, [1, 2, 3], pieces: [3])
+        ran += 1
+      } catch let error as ModelError {
+        #expect(!error.description.isEmpty, "seed \(seed)")
+        refused += 1
+      } catch let error as ModelFileError {
+        #expect(!error.description.isEmpty, "seed \(seed)")
+        refused += 1
+      }
+    }
+    #expect(refused > 40 && ran > 20, "\(refused) refused, \(ran) ran")
+  }
+
   @Test func `a factor beside NVFP4 weights is refused, not ignored`() throws {
     let folder = try TemporaryFolder()
     let type = try #require(TensorType.ggml(StoredBlockFormat.nvfp4.rawValue))
