@@ -22,8 +22,8 @@ struct BlockwiseCommand: AsyncParsableCommand {
       """,
     version: "0.1.0-dev",
     subcommands: [
-      GenerateCommand.self, LogitsCommand.self, TokenizeCommand.self, DetokenizeCommand.self,
-      TemplateCommand.self, InspectCommand.self, BenchCommand.self,
+      GenerateCommand.self, ChatCommand.self, LogitsCommand.self, TokenizeCommand.self,
+      DetokenizeCommand.self, TemplateCommand.self, InspectCommand.self, BenchCommand.self,
     ])
 
   static func main() async {

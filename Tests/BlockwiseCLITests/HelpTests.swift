@@ -34,6 +34,7 @@ struct HelpTests {
 
         SUBCOMMANDS:
           generate                Continue a text.
+          chat                    Talk with a model.
           logits                  Evaluate a block of tokens and write its logits.
           tokenize                Turn text into token ids.
           detokenize              Turn token ids into text.
@@ -57,7 +58,7 @@ struct HelpTests {
         "--min-p",
         "--seed", "--stop", "--decode", "--compute", "--cache-type", "--context", "--threads", "--stats",
         "--json", "--logprobs", "--logit-bias", "--repetition-penalty", "--presence-penalty",
-        "--frequency-penalty", "--ignore-eos",
+        "--frequency-penalty", "--ignore-eos", "--chat", "--system", "--thinking",
       ]
     ),
     (
@@ -66,6 +67,14 @@ struct HelpTests {
     ),
     (["tokenize"], ["--model", "--no-special", "--json"]),
     (["detokenize"], ["--model", "--no-special", "--json"]),
+    (
+      ["chat"],
+      [
+        "--model", "--system", "--thinking", "--template-file", "--max-tokens", "--temperature", "--seed",
+        "--stop",
+        "--stats", "--json", "--no-history",
+      ]
+    ),
     (
       ["template"],
       [

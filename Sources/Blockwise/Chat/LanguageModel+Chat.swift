@@ -64,15 +64,22 @@ extension ChatTemplate {
   ///
   /// - Throws: ``ChatError``, ``TemplateError``.
   public func render(messages: JSONValue, options: ChatOptions, tokenizer: Tokenizer) throws -> String {
+    try check(options)
     var variables = options.variables
     if let isThinking = options.isThinking { variables[ChatOptions.thinkingVariable] = .bool(isThinking) }
-    for key in variables.keys where !variableNames.contains(key) {
-      throw ChatError.unknownVariable(key, template: name)
-    }
     return try render(
       messages: messages, tools: options.tools, addGenerationPrompt: options.addsGenerationPrompt,
       bosToken: tokenizer.bosToken.flatMap { tokenizer.spelling(of: $0) },
       eosToken: tokenizer.eosToken.flatMap { tokenizer.spelling(of: $0) }, variables: variables,
       clock: options.clock)
+  }
+
+  /// Checks that the template looks at every variable that options set: none is ignored.
+  ///
+  /// - Throws: ``ChatError/unknownVariable(_:template:)``.
+  public func check(_ options: ChatOptions) throws(ChatError) {
+    var keys = options.variables.keys
+    if options.isThinking != nil { keys.append(ChatOptions.thinkingVariable) }
+    for key in keys where !variableNames.contains(key) { throw .unknownVariable(key, template: name) }
   }
 }

@@ -11,19 +11,22 @@ struct GenerateCommand: AsyncParsableCommand {
     discussion: """
       The prompt is the argument, the contents of --file, the ids of --prompt-tokens, or standard input (a final line \
       end of a file or of standard input does not belong to the prompt). The continuation is streamed to standard \
-      output. Ctrl-C ends it with the text so far; a second Ctrl-C quits at once.
+      output. The prompt is taken as it is, unless --chat, --system or another option of the chat template makes it a \
+      message of a conversation. Ctrl-C ends it with the text so far; a second Ctrl-C quits at once.
 
       Examples:
         blockwise generate "Once upon a time"
         blockwise generate --temperature 0.8 --top-p 0.95 --seed 1 --max-tokens 200 "The old man"
         blockwise generate --model ~/models/Qwen2.5-0.5B --stats --stop "\\n\\n" --file prompt.txt
         blockwise generate --prompt-tokens 1,403,407 --json
+        blockwise generate --model ~/models/Qwen3-0.6B --system "Be brief." --thinking off "Why is the sky blue?"
       """)
 
   @Argument(help: "The text to continue. (default: standard input)")
   var prompt: String?
 
   @OptionGroup(title: "Prompt and length") var request: Request
+  @OptionGroup(title: "Chat template") var chat: ChatArguments
   @OptionGroup(title: "Sampling") var sampling: SamplingArguments
   @OptionGroup(title: "Model") var name: ModelName
   @OptionGroup(title: "Model") var computing: ComputeArguments
@@ -94,6 +97,12 @@ struct GenerateCommand: AsyncParsableCommand {
   func validate() throws {
     let sources = [prompt != nil, request.file != nil, request.promptTokens != nil].filter { $0 }.count
     if sources > 1 { throw ValidationError("give the prompt once: as argument, --file or --prompt-tokens") }
+    if chat.isChat, request.promptTokens != nil {
+      throw ValidationError("--prompt-tokens are taken as they are; --chat and its options need text")
+    }
+    if chat.isChat, request.plainPrompt {
+      throw ValidationError("--plain-prompt does not go with --chat: the template's own special tokens count")
+    }
     if let count = sampling.logprobs, count >= 0, !output.json {
       throw ValidationError("--logprobs needs --json")
     }
@@ -101,12 +110,20 @@ struct GenerateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let text = try promptText()
+    let chatOptions = chat.isChat ? try chat.options(name) : nil
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
     try request.check(vocabularyCount: model.traits.vocabularyCount)
-    let tokens =
-      try request.promptTokens ?? model.promptTokens(utf8: text, parseSpecialTokens: !request.plainPrompt)
-    let options = options(model)
+    var options = options(model)
+    let tokens: [TokenID]
+    if let chatOptions {
+      let messages = chat.messages(String(decoding: text, as: UTF8.self))
+      tokens = try model.chatTokens(messages, options: chatOptions)
+      options = model.chatGeneration(options, chatOptions)
+    } else {
+      tokens =
+        try request.promptTokens ?? model.promptTokens(utf8: text, parseSpecialTokens: !request.plainPrompt)
+    }
     if let note = sampling.ineffective(options.sampling) { StandardStream.error.note("Note: \(note).") }
     let (generation, isInterrupted) = try await stream(model, tokens: tokens, options: options)
     if output.json {

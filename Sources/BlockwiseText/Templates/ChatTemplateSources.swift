@@ -35,6 +35,9 @@ public struct ChatTemplateSources: Sendable {
 
   /// All of them, no name twice.
   public private(set) var sources: [Source] = []
+  /// What stands in the place of the template of a name and is none. It is thrown where that template is asked for: a
+  /// model can be used without one.
+  private var problems: [String: TemplateError] = [:]
 
   /// Given templates; of those with the same name the first one counts.
   public init(_ sources: [Source] = []) { for source in sources { add(source) } }
@@ -42,7 +45,7 @@ public struct ChatTemplateSources: Sendable {
   /// The templates of what is at `path`: a model folder, of which only the tokenizer's files are read, a GGUF file,
   /// or a folder with one.
   ///
-  /// - Throws: ``ModelFileError``, or ``TemplateError/invalidSource(file:found:expected:)``.
+  /// - Throws: ``ModelFileError``, ``TemplateError``: a file cannot be read.
   public init(path: String) throws {
     let files = ["tokenizer_config.json", "chat_template.jinja", "tokenizer.json"]
     if files.contains(where: { FileManager.default.fileExists(atPath: path + "/" + $0) }) {
@@ -54,7 +57,7 @@ public struct ChatTemplateSources: Sendable {
 
   /// The templates of a model's folder; it needs nothing else in it.
   ///
-  /// - Throws: ``ModelFileError``, or ``TemplateError/invalidSource(file:found:expected:)``.
+  /// - Throws: ``ModelFileError``, ``TemplateError``: a file cannot be read.
   public init(folder path: String) throws {
     let configurationPath = path + "/tokenizer_config.json"
     var configuration: JSONValue?
@@ -67,7 +70,7 @@ public struct ChatTemplateSources: Sendable {
 
   /// The templates of a checkpoint.
   ///
-  /// - Throws: ``ModelFileError``, or ``TemplateError/invalidSource(file:found:expected:)``.
+  /// - Throws: ``ModelFileError``, ``TemplateError``: a file cannot be read.
   public init(_ source: ModelSource) throws {
     switch source {
     case .folder(let folder):
@@ -88,14 +91,16 @@ public struct ChatTemplateSources: Sendable {
     case .array(let elements)?:
       for element in elements {
         guard let name = element["name"]?.stringValue, let text = element["template"]?.stringValue else {
-          throw TemplateError.invalidSource(
+          problems[element["name"]?.stringValue ?? Self.defaultName] = .invalidSource(
             file: file, found: "a list with \(element.summary)",
             expected: "objects with 'name' and 'template'")
+          continue
         }
         add(Source(name: name, place: "\(file) (\(name))", text: text))
       }
     case let value?:
-      throw TemplateError.invalidSource(file: file, found: value.summary, expected: "a string or a list")
+      problems[Self.defaultName] = .invalidSource(
+        file: file, found: value.summary, expected: "a string or a list")
     }
     let folder = path + "/additional_chat_templates"
     for name in ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
@@ -108,11 +113,12 @@ public struct ChatTemplateSources: Sendable {
   private init(gguf file: GGUFFile) throws {
     let key = "tokenizer.chat_template"
     for full in file.keys where full == key || full.hasPrefix(key + ".") {
-      guard let text = file[full]?.stringValue else {
-        throw TemplateError.invalidSource(
-          file: "\(file.path), \(full)", found: file[full]?.summary ?? "nothing", expected: "a string")
-      }
       let name = full == key ? Self.defaultName : String(full.dropFirst(key.count + 1))
+      guard let text = file[full]?.stringValue else {
+        problems[name] = .invalidSource(
+          file: "\(file.path), \(full)", found: file[full]?.summary ?? "nothing", expected: "a string")
+        continue
+      }
       add(Source(name: name, place: "\(file.path), \(full)", text: text))
     }
   }
@@ -146,9 +152,16 @@ public struct ChatTemplateSources: Sendable {
     var wanted = name.map { [$0] } ?? [Self.defaultName]
     if name == nil, hasTools { wanted.insert(Self.toolName, at: 0) }
     var source: Source?
-    for name in wanted where source == nil { source = sources.first { $0.name == name } }
+    for name in wanted where source == nil {
+      source = sources.first { $0.name == name }
+      if source == nil, let problem = problems[name] { throw problem }
+    }
     if source == nil, name == nil, sources.count == 1 { source = sources[0] }
-    guard let source else { return nil }
+    guard let source else {
+      // Where nothing else is there, what should have been a template explains why.
+      if sources.isEmpty, let problem = problems.min(by: { $0.key < $1.key })?.value { throw problem }
+      return nil
+    }
     return try ChatTemplate(source: source.text, name: source.place)
   }
 }
