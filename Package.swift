@@ -47,11 +47,14 @@ let package = Package(
     library(
       "Blockwise",
       ["BlockwiseDecoding", "BlockwiseModels", "BlockwiseFiles", "BlockwiseText", "BlockwiseKernels"]),
+    library(
+      "BlockwiseConversion", ["BlockwiseModels", "BlockwiseFiles", "BlockwiseText", "BlockwiseKernels"]),
     library("BlockwiseEvaluation", ["Blockwise", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels"]),
     .executableTarget(
       name: "BlockwiseCLI",
       dependencies: [
-        "Blockwise", "BlockwiseEvaluation", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels",
+        "Blockwise", "BlockwiseConversion", "BlockwiseEvaluation", "BlockwiseFiles", "BlockwiseKernels",
+        "BlockwiseModels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -65,6 +68,9 @@ let package = Package(
     tests("BlockwiseModels", ["BlockwiseKernels", "BlockwiseFiles"]),
     tests("BlockwiseDecoding", ["BlockwiseModels", "BlockwiseFiles"]),
     tests("Blockwise", ["BlockwiseText", "BlockwiseModels", "BlockwiseFiles", "BlockwiseDecoding"]),
+    tests(
+      "BlockwiseConversion",
+      ["Blockwise", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels", "BlockwiseText"]),
     tests("BlockwiseCLI", []),
   ]
 )

@@ -23,11 +23,14 @@ struct BlockwiseCommand: AsyncParsableCommand {
     version: "0.1.0-dev",
     subcommands: [
       GenerateCommand.self, ChatCommand.self, LogitsCommand.self, TokenizeCommand.self,
-      DetokenizeCommand.self, TemplateCommand.self, InspectCommand.self, BenchCommand.self,
+      DetokenizeCommand.self, TemplateCommand.self, InspectCommand.self, QuantizeCommand.self,
+      BenchCommand.self,
     ])
 
   static func main() async {
     signal(SIGPIPE, SIG_IGN)
+    // A limit on the size of files shows up as an error of writing, not as the end of the program.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       try checkArguments()
       var command = try parseAsRoot()

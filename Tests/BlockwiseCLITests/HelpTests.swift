@@ -42,6 +42,8 @@ struct HelpTests {
                                   template makes of them.
           inspect                 Show what a model is: architecture, traits, tensors,
                                   tokenizer, and how it can be decoded.
+          quantize                Convert a model: other formats of weights, GGUF to
+                                  Hugging Face and back.
           bench                   Measure speed.
 
           See 'blockwise help <subcommand>' for detailed help.

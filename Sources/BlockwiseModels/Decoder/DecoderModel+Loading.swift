@@ -80,6 +80,11 @@ extension DecoderModel {
     return total
   }
 
+  /// Everything about a checkpoint but its weights.
+  static func description(of source: ModelSource) throws -> ModelDescription {
+    try describe(source).description
+  }
+
   private static func describe(
     _ source: ModelSource
   ) throws -> (description: ModelDescription, store: any WeightStore, file: String) {

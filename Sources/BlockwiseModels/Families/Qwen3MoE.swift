@@ -13,7 +13,10 @@ enum Qwen3MoE: ModelFamily {
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     var configuration = try config.qwen3Configuration()
-    let experts = try config.int("num_experts", in: 1...1 << 14)
+    // transformers 5 writes the second name.
+    guard let experts = try config.optionalInt("num_experts", "num_local_experts", in: 1...1 << 14) else {
+      throw ModelError.keyMissing("num_experts", file: config.file)
+    }
     let step = try config.optionalInt("decoder_sparse_step", in: 1...1 << 12) ?? 1
     let dense = Set(try config.ints("mlp_only_layers") ?? [])
     configuration.mixture = .init(

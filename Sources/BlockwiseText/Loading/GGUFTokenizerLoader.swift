@@ -130,18 +130,21 @@ struct GGUFTokenizerLoader {
     guard let tokens = found.arrayValue?.strings, !tokens.isEmpty else {
       throw invalid("tokens", found, "an array of strings that is not empty")
     }
+    // Damage of the tokens is reported before that of their types.
+    let types = Result { try readTypes(count: tokens.count) }
+    let known = try? types.get()
     var vocabulary = Vocabulary(expectedCount: tokens.count)
     for (index, token) in tokens.enumerated() {
       let text = token.bindMemory(to: UInt8.self)
-      // Rows without a token are written as empty strings.
-      if text.isEmpty { continue }
+      // Rows without a token are written as empty strings, or as fillers that name their index.
+      if text.isEmpty || known?[index] == .unused && text.elementsEqual("[PAD\(index)]".utf8) { continue }
       guard UTF8Text.firstInvalidOffset(text) == nil else {
         throw TokenizerError.invalidValue(
           key: Self.prefix + "tokens", found: "bytes that are not UTF-8 at index \(index)", expected: "UTF-8")
       }
       try vocabulary.insert(text, identifier: Int64(index), limit: tokens.count)
     }
-    return (vocabulary, try readTypes(count: tokens.count))
+    return (vocabulary, try types.get())
   }
 
   private func readTypes(count: Int) throws -> [PieceType] {

@@ -1,0 +1,184 @@
+import Blockwise
+import BlockwiseConversion
+import BlockwiseFiles
+import BlockwiseModels
+import BlockwiseTestSupport
+import BlockwiseText
+import Foundation
+import Testing
+
+/// Checkpoints in the other container compute the same, and cut texts into the same tokens.
+@Suite struct ExportTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Checkpoints of families that both containers have.
+  static let checkpoints: [String] = {
+    var paths = ["llama", "mistral", "qwen2", "qwen3", "dream"].map {
+      SharedData.packageFolder + "/Tests/Fixtures/models/" + $0
+    }
+    if let root = SharedData.root {
+      paths += [
+        "llama-rope3", "llama-tied", "qwen2", "qwen3", "qwen3-yarn", "qwen3-moe", "mistral-window", "gemma2",
+        "gemma3-text", "phi3-longrope", "smollm3", "gpt-neox",
+      ].map { root + "/parity/models/" + $0 }
+    }
+    return paths
+  }()
+
+  private func convert(_ path: String, _ name: String, _ format: QuantizationFormat) throws -> String {
+    let output = folder.path + "/" + name
+    let options = ConversionOptions(
+      format: format, container: name.hasSuffix(".gguf") ? .gguf : .hf, threadCount: 2)
+    _ = try ModelConverter(try ModelSource(path: path), options: options).convert(to: output)
+    return output
+  }
+
+  /// Logits of all rows of some tokens, in f32.
+  private static func logits(_ path: String, _ tokens: [TokenID]) async throws -> [Float] {
+    let model = try DecoderModel.load(
+      ModelSource(path: path), options: ModelLoadOptions(compute: .f32, threadCount: 1))
+    let result = BlockResultBuffer()
+    try await model.forward(
+      [
+        SequencePass(
+          plan: BlockPlan(tokens: tokens[...], at: 0, outputs: OutputRequest(rows: .all)),
+          cache: try model.makeCache())
+      ], into: result)
+    return (0..<tokens.count).flatMap { result.logits(output: $0) }
+  }
+
+  private static func expectation(_ path: String) throws -> JSONValue {
+    try JSONValue(parsing: [UInt8](try Data(contentsOf: URL(fileURLWithPath: path + "/expected.json"))))
+  }
+
+  private static func tokens(_ path: String) throws -> [TokenID] {
+    let item = try #require(try expectation(path).array("cases").first)
+    return try item.array("input_ids").compactMap(\.integerValue).map { TokenID($0) }
+  }
+
+  /// The largest difference, as a share of the largest expected magnitude.
+  private static func difference(_ found: [Float], _ expected: [Float]) -> Float {
+    guard found.count == expected.count else { return .infinity }
+    let scale = expected.reduce(0) { max($0, abs($1)) }
+    return zip(found, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
+  }
+
+  @Test(arguments: checkpoints)
+  func `a folder computes the same as a GGUF file`(path: String) async throws {
+    let tokens = try Self.tokens(path)
+    let converted = try convert(path, "model.gguf", .f32)
+    let difference = Self.difference(
+      try await Self.logits(converted, tokens), try await Self.logits(path, tokens))
+    #expect(difference <= 2e-5, "\(path): \(difference)")
+  }
+
+  @Test(arguments: checkpoints)
+  func `a folder's tokenizer cuts texts as before in a GGUF file`(path: String) throws {
+    let converted = try convert(path, "model.gguf", .f16)
+    let before = try Tokenizer.load(folder: path)
+    let after = try Tokenizer.load(gguf: try GGUFFile(path: converted))
+    for vector in try Self.expectation(path).array("tokenizer") {
+      let text = try vector.string("text")
+      #expect(after.encode(text) == before.encode(text), "\(text)")
+      let tokens = before.encode(text)
+      #expect(after.decode(tokens) == before.decode(tokens), "\(text)")
+    }
+    #expect(after.bosToken == before.bosToken && after.eosToken == before.eosToken)
+    #expect(after.padToken == before.padToken && after.maskToken == before.maskToken)
+    let ends = try ModelSource(path: path).generationConfiguration.endTokens
+    #expect(Set(try ModelSource(path: converted).generationConfiguration.endTokens).isSuperset(of: ends))
+  }
+
+  @Test(arguments: checkpoints)
+  func `a GGUF file becomes the folder that it came from`(path: String) async throws {
+    let file = try convert(path, "model.gguf", .f32)
+    let back = try convert(file, "back", .f32)
+    let (before, after) = (try ModelSource(path: path), try ModelSource(path: back))
+    #expect(Set(before.weights.names).subtracting(after.weights.names) == [])
+    let (old, new) = (try DecoderModel.inspect(before), try DecoderModel.inspect(after))
+    #expect(old.configuration.hiddenSize == new.configuration.hiddenSize)
+    #expect(old.configuration.windows == new.configuration.windows)
+    #expect(old.configuration.normEpsilon == new.configuration.normEpsilon)
+    #expect(old.configuration.rotary.base == new.configuration.rotary.base)
+    #expect(old.traits.contextLength == new.traits.contextLength)
+    let tokens = try Self.tokens(path)
+    let difference = Self.difference(
+      try await Self.logits(back, tokens), try await Self.logits(path, tokens))
+    #expect(difference <= 2e-6, "\(path): \(difference)")
+    let (first, second) = (try Tokenizer.load(folder: path), try Tokenizer.load(folder: back))
+    for vector in try Self.expectation(path).array("tokenizer") {
+      let text = try vector.string("text")
+      #expect(second.encode(text) == first.encode(text), "\(text)")
+      #expect(second.decode(first.encode(text)) == first.decode(first.encode(text)), "\(text)")
+    }
+    #expect(before.generationConfiguration.endTokens == after.generationConfiguration.endTokens)
+    #expect(try folder.names() == ["back", "model.gguf"])
+  }
+
+  @Test func `a folder in another format keeps its other files`() throws {
+    let path = SharedData.packageFolder + "/Tests/Fixtures/models/qwen2"
+    let output = try convert(path, "half", .f16)
+    let (before, after) = (try ModelSource(path: path), try ModelSource(path: output))
+    #expect(before.weights.names.sorted() == after.weights.names.sorted())
+    for name in after.weights.names {
+      #expect(try after.weights.tensor(named: name).type == .f16)
+      #expect(try after.weights.tensor(named: name).shape == before.weights.tensor(named: name).shape)
+    }
+    let files = FileManager.default
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+      #expect(files.contents(atPath: path + "/" + name) == files.contents(atPath: output + "/" + name))
+    }
+    guard case .folder(let written) = after else {
+      Issue.record("no folder")
+      return
+    }
+    #expect(written.configuration["torch_dtype"] == "float16")
+  }
+
+  @Test func `a folder that holds other things is not replaced`() throws {
+    let path = SharedData.packageFolder + "/Tests/Fixtures/models/qwen2"
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/letters", withIntermediateDirectories: false)
+    try folder.write("letters/letter.txt", "Dear")
+    let options = ConversionOptions(format: .f16, container: .hf, replacesOutput: true)
+    let converter = ModelConverter(try ModelSource(path: path), options: options)
+    #expect(throws: ModelFileError.self) { try converter.convert(to: folder.path + "/letters") }
+    #expect(try folder.names() == ["letters"])
+    // A model is replaced, file by file, and what belongs to nobody stays.
+    _ = try convert(path, "model", .f32)
+    try folder.write("model/notes.txt", "mine")
+    _ = try converter.convert(to: folder.path + "/model/")
+    #expect(
+      try ModelSource(path: folder.path + "/model").weights.tensor(named: "model.norm.weight").type == .f16)
+    #expect(FileManager.default.fileExists(atPath: folder.path + "/model/notes.txt"))
+    #expect(throws: ConversionError.outputIsInput(path)) { try converter.convert(to: path) }
+  }
+
+  @Test func `families and features without a place in GGUF are refused by name`() throws {
+    let sdar = SharedData.packageFolder + "/Tests/Fixtures/models/sdar"
+    #expect {
+      try convert(sdar, "a.gguf", .f16)
+    } throws: {
+      "\($0)".contains("sdar")
+    }
+    let qwen = SharedData.packageFolder + "/Tests/Fixtures/models/qwen2"
+    let copy = folder.path + "/copy"
+    try FileManager.default.copyItem(atPath: qwen, toPath: copy)
+    var config = try #require(
+      try JSONValue(parsing: [UInt8](try Data(contentsOf: URL(fileURLWithPath: qwen + "/config.json"))))
+        .objectValue)
+    config["use_sliding_window"] = true
+    config["sliding_window"] = 4
+    config["max_window_layers"] = 0
+    config["layer_types"] = nil
+    try folder.write("copy/config.json", JSONValue.object(config).bytes())
+    #expect {
+      try convert(copy, "a.gguf", .f16)
+    } throws: {
+      "\($0)".contains("a sliding window")
+    }
+    #expect(try folder.names() == ["copy"])
+  }
+}
