@@ -3,7 +3,8 @@ internal import CBlockwiseKernels
 /// A weight matrix `[rows, columns]` (outputs × inner) in the layout the product kernels stream through.
 ///
 /// Tiles of 16 rows with the inner dimension in groups of 32, weights in their own format: as many bytes as the file
-/// had, up to padding of the ragged ends.
+/// had, up to padding of the ragged ends. Block types without a kernel become tiles of their resident format, or keep
+/// their blocks where that would take too much memory.
 package final class PackedMatrix: Sendable {
   package let format: WeightFormat
   /// Outputs of the product.
@@ -11,7 +12,14 @@ package final class PackedMatrix: Sendable {
   /// Inner dimension.
   package let columns: Int
   let tileByteCount: Int
-  let memory: AlignedMemory
+  let storage: Storage
+
+  enum Storage {
+    /// Tiles as the kernels read them.
+    case tiles(AlignedMemory)
+    /// Blocks of a file, from which every pass makes its tiles of ``PackedMatrix/format``.
+    case blocks(StoredRows, TileScratch)
+  }
 
   /// Row-major rows as stored in a file, each `WeightFormat.rowByteCount` bytes.
   package struct Source {
@@ -64,11 +72,13 @@ package final class PackedMatrix: Sendable {
       groupCount.multipliedReportingOverflow(by: bw_tile_group_bytes(format.kernelFormat))
     let (byteCount, overflow) = tileByteCount.multipliedReportingOverflow(by: tileCount)
     guard !tileOverflow, !overflow else { throw .size(rows: rows, columns: columns) }
+    let memory: AlignedMemory
     do {
       memory = try AlignedMemory(byteCount: byteCount)
     } catch {
       throw .outOfMemory(byteCount: byteCount)
     }
+    storage = .tiles(memory)
     self.format = format
     self.rows = rows
     self.columns = columns
@@ -87,7 +97,6 @@ package final class PackedMatrix: Sendable {
     }
 
     let chunkTileCount = max(1, Self.chunkByteCount / max(1, tileByteCount))
-    let memory = memory
     // Row of the first bad weight of every tile of a chunk, -1 when it is good.
     var badRows = [Int](repeating: -1, count: min(chunkTileCount, tileCount))
     var addresses = [UnsafeRawPointer?](repeating: nil, count: badRows.count * tileRowCount)
@@ -127,13 +136,38 @@ package final class PackedMatrix: Sendable {
       rowOrder: rowOrder, didPack: didPack)
   }
 
-  deinit { memory.deallocate() }
+  /// Keeps the blocks of a file: as few bytes as the file has, at the price of decoding them in every pass. Products
+  /// have the same bits as those with the packed matrix of the same rows.
+  ///
+  /// - Parameter scratch: has room for tiles of that many columns on every thread that will compute.
+  package init(keeping rows: StoredRows, scratch: TileScratch) {
+    format = rows.format.residentFormat
+    self.rows = rows.rows
+    columns = rows.columns
+    // No overflow: the scratch has tiles of this size.
+    tileByteCount = (columns + 31) / 32 * bw_tile_group_bytes(format.kernelFormat)
+    storage = .blocks(rows, scratch)
+  }
+
+  deinit {
+    if case .tiles(let memory) = storage { memory.deallocate() }
+  }
 
   /// Source bytes between two calls of `didPack`.
   private static let chunkByteCount = 8 << 20
 
   /// Bytes of memory the packed weights take.
-  package var byteCount: Int { memory.byteCount }
+  package var byteCount: Int {
+    switch storage {
+    case .tiles(let memory): memory.byteCount
+    case .blocks(let rows, _): rows.byteCount
+    }
+  }
+
+  /// The block type that stays as it is in memory, if one does.
+  package var keptFormat: StoredBlockFormat? {
+    if case .blocks(let rows, _) = storage { rows.format } else { nil }
+  }
 
   /// Tiles of 16 rows.
   package var tileCount: Int { (rows + Self.tileRowCount - 1) / Self.tileRowCount }
@@ -143,7 +177,11 @@ package final class PackedMatrix: Sendable {
   /// - Parameter output: room for ``columns`` floats.
   package func decodeRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
-    bw_decode_packed_row(format.kernelFormat, memory.base, tileByteCount, columns, row, output)
+    switch storage {
+    case .tiles(let memory):
+      bw_decode_packed_row(format.kernelFormat, memory.base, tileByteCount, columns, row, output)
+    case .blocks(let rows, _): rows.decodeRow(row, into: output)
+    }
   }
 }
 

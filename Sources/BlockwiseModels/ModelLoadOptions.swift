@@ -22,13 +22,19 @@ public struct ModelLoadOptions: Sendable {
   public var threadCount: Int?
   /// The instruction set; nil takes the best that runs here.
   public var kernelVariant: KernelVariant?
+  /// What becomes of block types that no kernel computes with and that would be f32 in memory: true keeps the blocks of the
+  /// file and decodes them in every pass, false widens them when the model is loaded. Results are the same bit for bit;
+  /// widened weights take several times the memory, and passes of few rows are faster. Nil widens where the weights
+  /// then take at most three quarters of the memory there is.
+  public var keepsBlocks: Bool?
   /// Refuses to load when weights and a full cache need more bytes; nil takes what the system reports as available.
   public var memoryLimit: Int?
 
   /// Options with defaults for speed.
   public init(
     compute: Compute = .auto, cacheFormat: CacheFormat? = nil, contextLength: Int? = nil,
-    threadCount: Int? = nil, kernelVariant: KernelVariant? = nil, memoryLimit: Int? = nil
+    threadCount: Int? = nil, kernelVariant: KernelVariant? = nil, memoryLimit: Int? = nil,
+    keepsBlocks: Bool? = nil
   ) {
     self.compute = compute
     self.cacheFormat = cacheFormat
@@ -36,5 +42,6 @@ public struct ModelLoadOptions: Sendable {
     self.threadCount = threadCount
     self.kernelVariant = kernelVariant
     self.memoryLimit = memoryLimit
+    self.keepsBlocks = keepsBlocks
   }
 }

@@ -34,8 +34,12 @@ static uint32_t load32(const uint8_t *p) {
   return u;
 }
 
-// Nibble i of 32 in 16 bytes: the low halves first, then the high ones.
-static int nibble(const uint8_t *b, int i) { return (b[i % 16] >> (4 * (i / 16))) & 15; }
+// 32 nibbles of 16 bytes: the low halves first, then the high ones. In two loops, so that both become vector
+// instructions.
+static inline void nibbles(const uint8_t *b, int q[32]) {
+  for (int i = 0; i < 16; i++) q[i] = b[i] & 15;
+  for (int i = 0; i < 16; i++) q[16 + i] = b[i] >> 4;
+}
 
 // Two bits of element k of 256 in 64 bytes: bytes in runs of 32, each run holding four runs of elements.
 static int two_bits(const uint8_t *b, int k) { return (b[32 * (k / 128) + k % 32] >> (2 * ((k / 32) % 4))) & 3; }
@@ -44,24 +48,37 @@ static int two_bits(const uint8_t *b, int k) { return (b[32 * (k / 128) + k % 32
 
 static void decode_q4_1(const uint8_t *b, float *out) {
   const float d = half_at(b), m = half_at(b + 2);
-  for (int i = 0; i < 32; i++) out[i] = d * (float)nibble(b + 4, i) + m;
+  int q[32];
+  nibbles(b + 4, q);
+  for (int i = 0; i < 32; i++) out[i] = d * (float)q[i] + m;
+}
+
+// Adds the fifth bits to 32 nibbles.
+static inline void add_high_bits(uint32_t high, int q[32]) {
+  for (int i = 0; i < 32; i++) q[i] |= (int)(high >> i & 1) << 4;
 }
 
 static void decode_q5_0(const uint8_t *b, float *out) {
   const float d = half_at(b);
-  const uint32_t high = load32(b + 2);
-  for (int i = 0; i < 32; i++) out[i] = d * (float)((nibble(b + 6, i) | (int)(high >> i & 1) << 4) - 16);
+  int q[32];
+  nibbles(b + 6, q);
+  add_high_bits(load32(b + 2), q);
+  for (int i = 0; i < 32; i++) out[i] = d * (float)(q[i] - 16);
 }
 
 static void decode_q5_1(const uint8_t *b, float *out) {
   const float d = half_at(b), m = half_at(b + 2);
-  const uint32_t high = load32(b + 4);
-  for (int i = 0; i < 32; i++) out[i] = d * (float)(nibble(b + 8, i) | (int)(high >> i & 1) << 4) + m;
+  int q[32];
+  nibbles(b + 8, q);
+  add_high_bits(load32(b + 4), q);
+  for (int i = 0; i < 32; i++) out[i] = d * (float)q[i] + m;
 }
 
 static void decode_iq4_nl(const uint8_t *b, float *out) {
   const float d = half_at(b);
-  for (int i = 0; i < 32; i++) out[i] = d * (float)bw_nonlinear4[nibble(b + 2, i)];
+  int q[32];
+  nibbles(b + 2, q);
+  for (int i = 0; i < 32; i++) out[i] = d * (float)bw_nonlinear4[q[i]];
 }
 
 // E2M1 numbers, doubled so that they are integers; their scales below are halved.
@@ -70,7 +87,9 @@ static const int8_t e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, 
 static void decode_mxfp4(const uint8_t *b, float *out) {
   // 2^(e - 128); the smallest two are subnormal.
   const float d = b[0] < 2 ? bw_from_bits(0x00200000u << b[0]) : bw_from_bits((uint32_t)(b[0] - 1) << 23);
-  for (int i = 0; i < 32; i++) out[i] = d * (float)e2m1_doubled[nibble(b + 1, i)];
+  int q[32];
+  nibbles(b + 1, q);
+  for (int i = 0; i < 32; i++) out[i] = d * (float)e2m1_doubled[q[i]];
 }
 
 static void decode_nvfp4(const uint8_t *b, float *out) {
@@ -119,18 +138,23 @@ static void decode_q3_k(const uint8_t *b, float *out) {
   }
 }
 
-static void decode_q45_k(const uint8_t *b, int has_fifth_bit, float *out) {
+static inline __attribute__((always_inline)) void decode_q45_k(const uint8_t *b, int has_fifth_bit, float *out) {
   const float d = half_at(b), m = half_at(b + 2);
   const uint8_t *high = b + 16, *low = has_fifth_bit ? b + 48 : b + 16;
   for (int j = 0; j < 8; j++) {
     int scale, minimum;
     bw_scale_and_minimum(b + 4, j, &scale, &minimum);
     const float dl = d * (float)scale, ml = m * (float)minimum;
-    for (int i = 0; i < 32; i++) {
-      int q = (low[32 * (j / 2) + i] >> (4 * (j % 2))) & 15;
-      if (has_fifth_bit) q |= ((high[i] >> j) & 1) << 4;
-      out[32 * j + i] = dl * (float)q - ml;
+    // Two loops, so that both become vector instructions.
+    int q[32];
+    if (j % 2) {
+      for (int i = 0; i < 32; i++) q[i] = low[16 * (j - 1) + i] >> 4;
+    } else {
+      for (int i = 0; i < 32; i++) q[i] = low[16 * j + i] & 15;
     }
+    if (has_fifth_bit)
+      for (int i = 0; i < 32; i++) q[i] |= ((high[i] >> j) & 1) << 4;
+    for (int i = 0; i < 32; i++) out[32 * j + i] = dl * (float)q[i] - ml;
   }
 }
 
@@ -152,7 +176,9 @@ static void decode_iq4_xs(const uint8_t *b, float *out) {
   for (int j = 0; j < 8; j++) {
     const int low = (b[4 + j / 2] >> (4 * (j % 2))) & 15, high = (bw_load16(b + 2) >> (2 * j)) & 3;
     const float dl = d * (float)((low | high << 4) - 32);
-    for (int i = 0; i < 32; i++) out[32 * j + i] = dl * (float)bw_nonlinear4[nibble(b + 8 + 16 * j, i)];
+    int q[32];
+    nibbles(b + 8 + 16 * j, q);
+    for (int i = 0; i < 32; i++) out[32 * j + i] = dl * (float)bw_nonlinear4[q[i]];
   }
 }
 
@@ -412,4 +438,15 @@ ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const
     if (bad >= 0 && (first_bad < 0 || bad < first_bad)) first_bad = bad;
   }
   return first_bad;
+}
+
+void bw_unpack_tile(
+    int32_t type, ptrdiff_t columns, const void *rows, ptrdiff_t row_bytes, ptrdiff_t row_count, ptrdiff_t tile,
+    void *out) {
+  const void *addresses[BW_TILE_ROWS];
+  for (ptrdiff_t lane = 0; lane < BW_TILE_ROWS; lane++) {
+    const ptrdiff_t row = tile * BW_TILE_ROWS + lane;
+    addresses[lane] = row < row_count ? (const uint8_t *)rows + row * row_bytes : NULL;
+  }
+  bw_pack_blocks_tile(type, columns, addresses, out);
 }

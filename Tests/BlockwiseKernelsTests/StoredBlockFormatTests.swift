@@ -162,4 +162,71 @@ import Testing
     #expect(ranges.last?.upperBound == rows)
     for (range, next) in zip(ranges, ranges.dropFirst()) { #expect(range.upperBound == next.lowerBound) }
   }
+
+  @Test(arguments: StoredBlockFormat.allCases, KernelVariant.available)
+  func `products with kept blocks have the bits of those with tiles`(
+    format: StoredBlockFormat, variant: KernelVariant
+  ) throws {
+    let kernels = Kernels(variant)
+    let columns = 512
+    for (rows, rowCount) in [(1, 1), (16, 2), (37, 5), (70, 3)] {
+      let file = try randomBlocks(format, count: rows * columns / format.blockElementCount, seed: 15)
+      var random = SplitMix(seed: rows)
+      let bias = random.floats(rows)
+      for threadCount in [1, 3] {
+        let pool = WorkerPool(threadCount: threadCount)
+        let x = try ActivationRows(capacity: rowCount, columnCount: columns)
+        for row in 0..<rowCount { for k in 0..<columns { x.row(row)[k] = random.float() } }
+        x.quantize(rowCount: rowCount, kernels: kernels)
+        try file.withUnsafeBytes {
+          let source = try #require($0.baseAddress)
+          let tiles = try PackedMatrix(
+            format: format.residentFormat, stored: format, columns: columns,
+            sources: [.init(base: source, rowCount: rows)], pool: pool)
+          let kept = PackedMatrix(
+            keeping: try StoredRows(format: format, rows: rows, columns: columns, source: source, pool: pool),
+            scratch: try TileScratch(workerCount: threadCount, columns: columns))
+          #expect(kept.keptFormat == format && tiles.keptFormat == nil)
+          #expect(kept.byteCount == file.count && kept.format == tiles.format)
+          // Wider than needed and filled with a mark, to see that nothing else is written.
+          let stride = rows + 3
+          for (mode, hasBias) in [(MatmulMode.f32, true), (.int8, false)] {
+            var outputs: [[Float]] = []
+            for matrix in [tiles, kept] {
+              var y = [Float](repeating: -77, count: rowCount * stride)
+              bias.withUnsafeBufferPointer { bias in
+                kernels.matmul(
+                  matrix, input: x, rowCount: rowCount, output: &y, outputStride: stride,
+                  bias: hasBias ? bias.baseAddress : nil, mode: mode, pool: pool)
+              }
+              outputs.append(y)
+            }
+            #expect(
+              bits(outputs[0]) == bits(outputs[1]), "\(rows) × \(rowCount), \(mode), \(threadCount) threads")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `kept rows follow the given order`() throws {
+    let file = try randomBlocks(.q5_K, count: 40, seed: 16)
+    var random = SplitMix(seed: 10)
+    let order = Array(0..<40).shuffled(using: &random)
+    try file.withUnsafeBytes {
+      let source = try #require($0.baseAddress)
+      let pool = WorkerPool(threadCount: 2)
+      let plain = try StoredRows(format: .q5_K, rows: 40, columns: 256, source: source, pool: pool)
+      let shuffled = PackedMatrix(
+        keeping: try StoredRows(
+          format: .q5_K, rows: 40, columns: 256, source: source, pool: pool, rowOrder: { order[$0] }),
+        scratch: try TileScratch(workerCount: 2, columns: 256))
+      for index in 0..<40 {
+        var (found, expected) = ([Float](repeating: 0, count: 256), [Float](repeating: 0, count: 256))
+        shuffled.decodeRow(index, into: &found)
+        plain.decodeRow(order[index], into: &expected)
+        #expect(bits(found) == bits(expected))
+      }
+    }
+  }
 }

@@ -32,12 +32,13 @@ import Testing
     return try #require(entries.first { $0.objectValue?["file"]?.stringValue == file.name })
   }
 
-  static func logits(_ file: File, _ compute: ModelLoadOptions.Compute, _ tokens: [TokenID]) async throws
-    -> [Float]
-  {
+  static func logits(
+    _ file: File, _ compute: ModelLoadOptions.Compute, _ tokens: [TokenID], keepsBlocks: Bool = false
+  ) async throws -> [Float] {
     let model = try DecoderModel.load(
       ModelSource(path: "\(file.folder)/\(file.name)"),
-      options: ModelLoadOptions(compute: compute, cacheFormat: .f32, threadCount: 2))
+      options: ModelLoadOptions(compute: compute, cacheFormat: .f32, threadCount: 2, keepsBlocks: keepsBlocks)
+    )
     let logits = try await ParityTests.logits(model, tokens, pieces: [tokens.count])
     return logits.flatMap { $0 }
   }
@@ -54,6 +55,9 @@ import Testing
     #expect(exact.count == expected.count)
     let difference = relativeDifference(exact, expected)
     #expect(difference <= ParityTests.bound, "\(file.name): \(difference)")
+
+    let kept = try await Self.logits(file, .f32, tokens, keepsBlocks: true)
+    #expect(kept == exact, "blocks decoded in every pass")
 
     let rounded = try await Self.logits(file, .auto, tokens)
     var error = 0.0

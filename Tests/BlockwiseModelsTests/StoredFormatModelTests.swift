@@ -42,11 +42,13 @@ import Testing
   static func little(_ x: Float) -> [UInt8] { withUnsafeBytes(of: x.bitPattern.littleEndian, Array.init) }
 
   static func load(
-    _ file: String, compute: ModelLoadOptions.Compute = .f32, memoryLimit: Int? = nil
+    _ file: String, compute: ModelLoadOptions.Compute = .f32, memoryLimit: Int? = nil,
+    keepsBlocks: Bool? = nil
   ) throws -> DecoderModel {
     try DecoderModel.load(
       ModelSource(path: file),
-      options: ModelLoadOptions(compute: compute, threadCount: 2, memoryLimit: memoryLimit))
+      options: ModelLoadOptions(
+        compute: compute, threadCount: 2, memoryLimit: memoryLimit, keepsBlocks: keepsBlocks))
   }
 
   @Test(arguments: types, [false, true])
@@ -74,14 +76,36 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try folder.write("a.gguf", Self.files(type, isTied: false).blocks.bytes())
     let resident = try #require(type.residentFormat)
-    let model = try Self.load(path, compute: .auto)
+    // Nothing is widened, so nothing has to be kept.
+    let model = try Self.load(path, compute: .auto, keepsBlocks: true)
+    #expect(!model.summary.keepsBlocks)
     #expect(model.summary.formats.keys.sorted { $0.rawValue < $1.rawValue } == [resident])
     #expect(model.summary.computesInt8)
     let table = try #require(type.byteCount(elementCount: 48 * 256))
     let elementCount = Self.matrices.dropFirst().reduce(0) { $0 + $1.rows * 256 }
     let matrices = try #require(resident.rowByteCount(elementCount: elementCount))
     #expect(model.summary.weightByteCount == table + matrices)
-    #expect(try DecoderModel.residentByteCount(ModelSource(path: path)) == table + matrices + 3 * 1024)
+    #expect(
+      try DecoderModel.residentByteCount(ModelSource(path: path)).byteCount == table + matrices + 3 * 1024)
+  }
+
+  @Test(arguments: types.filter { $0.residentFormat == .f32 }, [false, true])
+  func `kept blocks compute the bits of widened ones`(type: TensorType, isTied: Bool) async throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("a.gguf", Self.files(type, isTied: isTied).blocks.bytes())
+    let tokens = (0..<9).map { TokenID(($0 * 11 + 1) % 48) }
+    let kept = try Self.load(path, compute: .auto, keepsBlocks: true)
+    let widened = try Self.load(path, compute: .auto, keepsBlocks: false)
+    #expect(kept.summary.keepsBlocks && !widened.summary.keepsBlocks)
+    #expect(kept.summary.parameterCount == widened.summary.parameterCount)
+    #expect(
+      try kept.summary.weightByteCount + 3 * 1024
+        == DecoderModel.residentByteCount(ModelSource(path: path), keepsBlocks: true).byteCount)
+    for pieces in [[9], [4, 1, 4]] {
+      let found = try await ParityTests.logits(kept, tokens, pieces: pieces)
+      let expected = try await ParityTests.logits(widened, tokens, pieces: pieces)
+      #expect(found == expected)
+    }
   }
 
   @Test(arguments: [false, true])
@@ -90,14 +114,25 @@ import Testing
     let type = try #require(TensorType.ggml(StoredBlockFormat.q4_K.rawValue))
     let file = try folder.write("a.gguf", Self.files(type, isTied: isTied).blocks.bytes())
     let source = try ModelSource(path: file)
-    let needed = try DecoderModel.residentByteCount(source)
-    // Three norms, and the matrices in f32, but an embedding that is no head as in the file.
+    // Three norms, and the matrices, but an embedding that is no head as in the file.
+    let norms = 3 * 1024
     let matrices = (5 * 256 + 2 * 128) * 256
-    let table = isTied ? 48 * 256 * 4 : 48 * 144 + 48 * 256 * 4
-    #expect(needed == 3 * 1024 + matrices * 4 + table)
-    #expect(try Self.load(file).summary.weightByteCount == needed - 3 * 1024)
-    #expect(throws: ModelError.memory(needed: needed, available: needed - 1, what: "\(file): the weights")) {
-      try Self.load(file, memoryLimit: needed - 1)
+    let widened = try DecoderModel.residentByteCount(source, keepsBlocks: false).byteCount
+    #expect(widened == norms + matrices * 4 + (isTied ? 48 * 256 * 4 : 48 * 144 + 48 * 256 * 4))
+    let kept = try DecoderModel.residentByteCount(source, keepsBlocks: true).byteCount
+    #expect(kept == norms + matrices / 256 * 144 + (isTied ? 1 : 2) * 48 * 144)
+    #expect(try Self.load(file, keepsBlocks: false).summary.weightByteCount == widened - norms)
+
+    // There is memory enough for f32 here; a limit that three quarters of it fill decides, room for a cache added.
+    #expect(try !Self.load(file).summary.keepsBlocks)
+    #expect(try !Self.load(file, memoryLimit: widened / 3 * 4 + 8).summary.keepsBlocks)
+    #expect(try Self.load(file, memoryLimit: widened).summary.keepsBlocks)
+    #expect(throws: ModelError.memory(needed: kept, available: kept - 1, what: "\(file): the weights")) {
+      try Self.load(file, memoryLimit: kept - 1)
+    }
+    #expect(throws: ModelError.memory(needed: widened, available: widened - 1, what: "\(file): the weights"))
+    {
+      try Self.load(file, memoryLimit: widened - 1, keepsBlocks: false)
     }
   }
 

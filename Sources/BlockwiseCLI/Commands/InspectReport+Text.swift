@@ -19,7 +19,7 @@ extension InspectReport {
       let note =
         switch format.resident {
         case nil: ", not supported by this version"
-        case format.name: ""
+        case format.name: format.isDecoded ? ", decoded in every pass, as F32 would not fit" : ""
         case let resident?: ", \(format.name) → \(resident) in memory"
         }
       add(

@@ -12,6 +12,8 @@ struct InspectReport {
     var byteCount = 0
     /// What it becomes in memory; nil where nothing can be computed with it.
     var resident: String?
+    /// Whether it keeps its blocks although no kernel computes with them.
+    var isDecoded = false
   }
 
   struct TokenizerFacts {
@@ -30,13 +32,17 @@ struct InspectReport {
   let tokenizer: Result<TokenizerFacts, any Error>
   /// Bytes that the weights will take in memory; nil where the model cannot be run.
   let memoryByteCount: Int?
+  /// Whether block types that would become f32 are going to keep their blocks, as there is too little memory.
+  let keepsBlocks: Bool
 
   init(_ source: ModelSource) throws {
     path = source.path
     tensors = try source.weights.names.map { try source.weights.tensor(named: $0) }
     model = Result { try DecoderModel.inspect(source) }
     tokenizer = Result { try Self.facts(of: source) }
-    memoryByteCount = try? DecoderModel.residentByteCount(source)
+    let memory = try? DecoderModel.residentByteCount(source)
+    memoryByteCount = memory?.byteCount
+    keepsBlocks = memory?.keepsBlocks ?? false
     switch source {
     case .folder(let folder):
       container = "Hugging Face folder"
@@ -104,13 +110,19 @@ struct InspectReport {
     var formats: [String: Format] = [:]
     for tensor in tensors {
       let name = tensor.type.name
-      var format = formats[name] ?? Format(name: name, resident: tensor.type.residentFormat?.name)
+      var format = formats[name] ?? Format(name: name, resident: resident(tensor.type))
+      format.isDecoded = keepsBlocks && tensor.type.storedBlockFormat?.residentFormat == .f32
       format.tensorCount += 1
       format.elementCount += tensor.elementCount
       format.byteCount += tensor.byteCount
       formats[name] = format
     }
     return formats.values.sorted { ($1.byteCount, $0.name) < ($0.byteCount, $1.name) }
+  }
+
+  private func resident(_ type: TensorType) -> String? {
+    let resident = type.residentFormat
+    return keepsBlocks && type.storedBlockFormat != nil && resident == .f32 ? type.name : resident?.name
   }
 
   /// What stands in the way of computing with the model; nil when nothing does.

@@ -34,15 +34,18 @@ extension DecoderModel {
     }
     let cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     let layout = try CacheLayout.checked(configuration, format: cacheFormat, file: file)
+    let keepsBlocks = options.keepsBlocks ?? prefersBlocks(store, description, limit: options.memoryLimit)
     try checkMemory(
-      weights: residentByteCount(of: store, description), cache: layout.byteCount(slotCount: contextLength),
+      weights: residentByteCount(of: store, description, keepsBlocks: keepsBlocks),
+      cache: layout.byteCount(slotCount: contextLength),
       contextLength: contextLength,
       limit: options.memoryLimit, hasExplicitContext: options.contextLength != nil, file: file)
 
     let pool = WorkerPool(
       threadCount: options.threadCount ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
     let kernels = Kernels(options.kernelVariant ?? .best)
-    let weights = try DecoderWeights(store: store, description: description, pool: pool, progress: progress)
+    let weights = try DecoderWeights(
+      store: store, description: description, pool: pool, keepsBlocks: keepsBlocks, progress: progress)
     return try DecoderModel(
       description: description, weights: weights, options: options, kernels: kernels, pool: pool,
       contextLength: contextLength, file: file)
@@ -58,26 +61,43 @@ extension DecoderModel {
 
   /// Bytes that the weights of a checkpoint take in memory: those of its file, but more where a block type becomes f32.
   ///
+  /// - Parameter keepsBlocks: as in ``ModelLoadOptions/keepsBlocks``; nil is what loading would do now.
   /// - Throws: ``ModelError`` where the configuration cannot be run.
-  public static func residentByteCount(_ source: ModelSource) throws -> Int {
+  public static func residentByteCount(
+    _ source: ModelSource, keepsBlocks: Bool? = nil
+  ) throws -> (byteCount: Int, keepsBlocks: Bool) {
     let (description, store, _) = try describe(source)
-    return residentByteCount(of: store, description)
+    let keepsBlocks = keepsBlocks ?? prefersBlocks(store, description, limit: nil)
+    return (residentByteCount(of: store, description, keepsBlocks: keepsBlocks), keepsBlocks)
   }
 
-  private static func residentByteCount(of store: any WeightStore, _ description: ModelDescription) -> Int {
+  private static func residentByteCount(
+    of store: any WeightStore, _ description: ModelDescription, keepsBlocks: Bool
+  ) -> Int {
     var total = 0
     for name in store.names {
       guard let view = try? store.tensor(named: name) else { continue }
       // An embedding of which only rows are read stays as it is.
       let isTable = name == description.names.embedding && !description.configuration.tiesEmbeddings
       var bytes = view.byteCount
-      if !isTable, view.type.storedBlockFormat != nil, let format = view.type.residentFormat {
+      if !isTable, let format = view.type.storedBlockFormat?.residentFormat, !(keepsBlocks && format == .f32)
+      {
         bytes = format.rowByteCount(elementCount: view.elementCount) ?? Int.max
       }
       let (sum, overflow) = total.addingReportingOverflow(bytes)
       total = overflow ? Int.max : sum
     }
     return total
+  }
+
+  /// Whether f32 in place of blocks would leave too little memory for everything else.
+  private static func prefersBlocks(
+    _ store: any WeightStore, _ description: ModelDescription, limit: Int?
+  ) -> Bool {
+    guard let available = limit ?? SystemMemory.availableByteCount else { return false }
+    let widened = residentByteCount(of: store, description, keepsBlocks: false)
+    return widened > available / 4 * 3
+      && widened > residentByteCount(of: store, description, keepsBlocks: true)
   }
 
   /// Everything about a checkpoint but its weights.

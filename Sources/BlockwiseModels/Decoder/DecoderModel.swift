@@ -44,7 +44,8 @@ public final class DecoderModel: BlockModel {
     summary = ModelSummary(
       family: description.traits.family, file: file, parameterCount: weights.parameterCount,
       weightByteCount: weights.byteCount, formats: weights.formats,
-      computesInt8: mode == .int8 && weights.hasQuantizedMatrix, cacheFormat: cacheFormat,
+      computesInt8: mode == .int8 && weights.hasQuantizedMatrix, keepsBlocks: weights.hasKeptBlocks,
+      cacheFormat: cacheFormat,
       kernelVariant: kernels.variant, threadCount: pool.threadCount)
   }
 

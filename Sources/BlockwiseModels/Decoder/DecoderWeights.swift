@@ -87,6 +87,9 @@ final class DecoderWeights: Sendable {
     return counts
   }
 
+  /// Whether a matrix keeps the blocks of its file, to be decoded in every pass.
+  var hasKeptBlocks: Bool { matrices.contains { $0.keptFormat != nil } }
+
   /// Whether any matrix has an int8 form of its product.
   var hasQuantizedMatrix: Bool { matrices.contains { MatmulMode.int8.resolved(for: $0.format) == .int8 } }
 
@@ -112,13 +115,16 @@ final class DecoderWeights: Sendable {
   }
 
   /// Packs all weights of a checkpoint.
-  /// - Parameter progress: called with the share of layers that are done.
+  /// - Parameters:
+  ///   - keepsBlocks: whether block types that would become f32 stay as they are.
+  ///   - progress: called with the share of layers that are done.
   init(
-    store: any WeightStore, description: ModelDescription, pool: WorkerPool, progress: (Double) -> Void
+    store: any WeightStore, description: ModelDescription, pool: WorkerPool, keepsBlocks: Bool,
+    progress: (Double) -> Void
   ) throws {
     let configuration = description.configuration
     let names = description.names
-    let packer = WeightPacker(store: store, pool: pool)
+    let packer = WeightPacker(store: store, pool: pool, scratch: keepsBlocks ? ScratchTiles() : nil)
     let hidden = configuration.hiddenSize
     let vocabulary = configuration.vocabularyCount
     let steps = Double(configuration.layerCount + 2)
@@ -148,6 +154,8 @@ final class DecoderWeights: Sendable {
 private struct WeightPacker {
   let store: any WeightStore
   let pool: WorkerPool
+  /// Set where block types keep their blocks.
+  let scratch: ScratchTiles?
 
   func layer(
     _ index: Int, _ configuration: DecoderConfiguration, _ names: TensorNames
@@ -296,13 +304,12 @@ private struct WeightPacker {
   ) throws -> DecoderWeights.Projection {
     let formats = try views.map(format)
     let types = views.map(\.type)
-    var parts: [PackedMatrix] = []
-    if types.allSatisfy({ $0 == types[0] }) {
-      parts = [try pack(views, formats[0], columns: columns, rowOrder: rowOrder)]
-    } else {
-      parts = try zip(views, formats).map { try pack([$0], $1, columns: columns) }
+    if views.count == 1 || types.allSatisfy({ $0 == types[0] }) && !keepsBlocks(of: types[0]) {
+      return DecoderWeights.Projection(
+        parts: [try pack(views, formats[0], columns: columns, rowOrder: rowOrder)])
     }
-    return DecoderWeights.Projection(parts: parts)
+    return DecoderWeights.Projection(
+      parts: try zip(views, formats).map { try pack([$0], $1, columns: columns) })
   }
 
   /// The weights of a norm as the kernels multiply with them.
@@ -355,9 +362,39 @@ private struct WeightPacker {
     return format
   }
 
+  private func keepsBlocks(of type: TensorType) -> Bool {
+    scratch != nil && type.storedBlockFormat?.residentFormat == .f32
+  }
+
+  /// One matrix in the blocks of its file.
+  private func keep(
+    _ view: TensorView, _ stored: StoredBlockFormat, _ scratch: ScratchTiles, columns: Int,
+    rowOrder: ((Int) -> Int)?
+  ) throws -> PackedMatrix {
+    guard let source = view.bytes.baseAddress else {
+      throw ModelError.tensorShape(
+        name: view.name, expected: [1, columns], found: view.shape, file: view.file)
+    }
+    let rows: StoredRows
+    do throws(PackingError) {
+      rows = try StoredRows(
+        format: stored, rows: view.shape[0], columns: columns, source: source, pool: pool, rowOrder: rowOrder)
+    } catch {
+      throw translated(error, views: [view], columns: columns)
+    }
+    view.release()
+    return PackedMatrix(
+      keeping: rows,
+      scratch: try scratch.tiles(columns: columns, pool: pool, tensor: view.name, file: view.file))
+  }
+
   private func pack(
     _ views: [TensorView], _ format: WeightFormat, columns: Int, rowOrder: ((Int) -> Int)? = nil
   ) throws -> PackedMatrix {
+    if let scratch, let stored = views[0].type.storedBlockFormat, keepsBlocks(of: views[0].type) {
+      precondition(views.count == 1, "\(views.count) matrices of blocks that are kept one by one")
+      return try keep(views[0], stored, scratch, columns: columns, rowOrder: rowOrder)
+    }
     var sources: [PackedMatrix.Source] = []
     for view in views {
       guard let base = view.bytes.baseAddress else {
@@ -406,6 +443,23 @@ private struct WeightPacker {
       return .tensorShape(name: views[0].name, expected: [1, 1], found: [rows, columns], file: file)
     case .outOfMemory(let byteCount):
       return .memory(needed: byteCount, available: 0, what: "tensor \(views[0].name) of \(file)")
+    }
+  }
+}
+
+/// Scratch tiles by the width of the matrices that share them.
+private final class ScratchTiles {
+  private var byColumns: [Int: TileScratch] = [:]
+
+  func tiles(columns: Int, pool: WorkerPool, tensor: String, file: String) throws -> TileScratch {
+    if let tiles = byColumns[columns] { return tiles }
+    do throws(AllocationError) {
+      let tiles = try TileScratch(workerCount: pool.threadCount, columns: columns)
+      byColumns[columns] = tiles
+      return tiles
+    } catch {
+      throw ModelError.memory(
+        needed: error.byteCount ?? Int.max, available: 0, what: "decoding of tensor \(tensor) of \(file)")
     }
   }
 }

@@ -173,6 +173,10 @@ int32_t bw_resident_format(int32_t type);
 /// `bw_pack_tile` from rows of such a type into a tile of that format; `columns` is a whole number of blocks.
 ptrdiff_t bw_pack_blocks_tile(
     int32_t type, ptrdiff_t columns, const void *_Nullable const *_Nonnull rows, void *tile);
+/// Packs one tile of a matrix of such a type, whose `row_count` rows lie `row_bytes` apart.
+void bw_unpack_tile(
+    int32_t type, ptrdiff_t columns, const void *rows, ptrdiff_t row_bytes, ptrdiff_t row_count, ptrdiff_t tile,
+    void *out);
 
 /// Rounds one row to the format of a file; whole blocks only. Returns 0, or 1 if a number of the row is NaN or
 /// infinite (nothing is written then), or 2 if the row has numbers beyond the range of the format.

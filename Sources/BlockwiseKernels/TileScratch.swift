@@ -1,0 +1,32 @@
+/// One tile of f32 weights for every thread of a pool: where blocks are decoded that stay blocks in memory.
+///
+/// Matrices of one model share it, because passes run one product at a time.
+package final class TileScratch: Sendable {
+  private let memory: AlignedMemory
+  private let tileByteCount: Int
+  private let workerCount: Int
+
+  /// - Parameters:
+  ///   - workerCount: threads that may compute at once.
+  ///   - columns: inner dimension of the widest matrix.
+  /// - Throws: ``AllocationError`` when the size overflows or the memory cannot be had.
+  package init(workerCount: Int, columns: Int) throws(AllocationError) {
+    precondition(workerCount > 0 && columns > 0, "\(workerCount) tiles of \(columns) columns")
+    let (bytes, overflow) = columns.multipliedReportingOverflow(by: 4 * PackedMatrix.tileRowCount)
+    let (total, totalOverflow) = bytes.multipliedReportingOverflow(by: workerCount)
+    guard !overflow, !totalOverflow else { throw AllocationError(byteCount: nil) }
+    memory = try AlignedMemory(byteCount: total)
+    tileByteCount = bytes
+    self.workerCount = workerCount
+  }
+
+  deinit { memory.deallocate() }
+
+  /// Where a thread decodes a tile of `byteCount` bytes.
+  func tile(worker: Int, byteCount: Int) -> UnsafeMutableRawPointer {
+    precondition(
+      (0..<workerCount).contains(worker) && byteCount <= tileByteCount,
+      "a tile of \(byteCount) bytes for thread \(worker); there are \(workerCount) of \(tileByteCount)")
+    return memory.base + worker * tileByteCount
+  }
+}
