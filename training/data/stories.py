@@ -5,10 +5,13 @@ helper, resolution, ending) and every scene is worded from a pool of sentences t
 of the story. The number of distinct skeletons grows with the product of the pools, so tens of thousands of stories
 share few whole sentences.
 
-    python training/data/stories.py --count 3 --seed 7
+    python -m training.data.stories --count 3 --seed 7
+
+`tales` gives the samples for training: half of them as a chat that asks for a story about its people.
 """
 
 import argparse
+import hashlib
 import random
 
 GIRLS = ("Lily Mia Anna Sara Lucy Emma Zoe Ella Ruby Nora Molly Sue Amy Rose Grace Tina Kate Maya Daisy Jane Lola Eva "
@@ -458,8 +461,58 @@ class Teller:
         p4 = [f"On the way home, they saw {see[2]}.", self.pick(f'"What a day!" said {h}.', f'"Let us come back tomorrow," said {f}.'), f"{h} told {self.g()} everything {h.he} had seen."]
         return [p1, p2, p3, p4], "friend"
 
+    def lost_tooth(self):
+        h, f = self.hero, self.friend
+        p1 = [self.pick(f"{h} had a loose tooth.", f"One of {h}'s teeth was loose."), self.pick(f"{h.He} moved it with {h.his} tongue all day.", "It wobbled when " + h.he + " talked."),
+              f'"{self.pick("Does it hurt", "Will it come out today")}?" asked {f}.', self.pick(f'"A little," said {h}.', f'"I am not sure," said {h}.')]
+        food = self.r.choice(["an apple", "a carrot", "a hard cookie", "a crust of bread", "a pear"])
+        p2 = [f"{self.day()}, {h} bit into {food}.", self.pick("Pop! The tooth came out.", "Suddenly the tooth was gone from its place."), f"But where was it? {h} looked on the floor and {self.pick('under the table', 'in the grass', 'in every corner')}.", self.feel_sad(h)]
+        p3 = [f"{f} began to laugh.", f'"{self.pick("Look at your food", "Look here")}!" said {f}.', f"The tooth was still in the {food.split(' ', 1)[1]}!", f"{h} laughed, too, and showed the tooth to {self.g()}.",
+              self.pick(f'"Put it under your pillow," said {self.g()}.', f'"You are growing up," said {self.g()}.')]
+        p4 = [f"{self.pick('In the morning', 'When ' + h.he + ' woke up')}, {h} found {self.r.choice(TREASURES)} under the pillow.", self.feel_glad(h)]
+        return [p1, p2, p3, p4], "wait"
+
+    def letter(self):
+        h, f = self.hero, self.friend
+        far = self.pick("a house by the sea", "a town far away", "the other side of the hills", "a farm in the north")
+        p1 = [f"{h}'s best friend {f} had moved to {far}.", self.pick(f"{h} missed {f} very much.", f"It was quiet without {f}."), self.feel_sad(h)]
+        p2 = [f'"{self.pick("Why do you not write a letter", "You could write to " + f.name)}?" said {self.g()}.', f"So {h} took {self.pick('a pen', 'a pencil', 'some crayons')} and a sheet of paper.",
+              f"{h.He} wrote about {self.place} and drew {self.pick('a big heart', 'the two of them', 'a funny face', 'a yellow sun')}.", f"Then {h} put the letter into the {self.pick('red', 'blue', 'yellow')} mailbox."]
+        p3 = [f"{h} waited one day, and two days, and {self.pick('three days', 'a whole week')}.", self.pick("No letter came.", "The mailbox stayed empty."), self.pick(f'"It takes time," said {self.g()}.', f'"Be patient," said {self.g()}.')]
+        p4 = [f"Then, {self.pick('one morning', 'on a rainy day', 'at last')}, there was a letter for {h}!", f'"Dear {h}," it said, "I miss you, too. {self.pick("Please come and visit me", "I will visit you in the summer", "You will always be my best friend")}. Your {f}."', self.feel_glad(h),
+              self.pick(f"{h} read it again and again.", f"{h} kept the letter in a special box.")]
+        return [p1, p2, p3, p4], "friend"
+
+    def storm(self):
+        h, f = self.hero, self.friend
+        p1 = [f"{self.day()}, {h} and {f} were playing near {self.place}.", self.pick("Dark clouds came over the hill.", "The sky turned gray."), self.pick("The wind began to blow.", "Big drops of rain began to fall.")]
+        p2 = [f'"{self.pick("A storm is coming", "We must find a dry place")}!" said {f}.', self.pick("They ran as fast as they could.", "They held on to each other and ran."), f"Then there was a flash and a loud boom. {h} was scared.",
+              self.pick(f'"I do not like thunder," said {h}.', f'"It is so loud!" cried {h}.')]
+        shelter = self.r.choice(["a little hut", "an old barn", "a dry cave", "a small shed"])
+        p3 = [f"They found {shelter} and went inside.", self.pick(f'"Let us sing a song, then we will not hear the thunder," said {f}.', f'"Count with me between the flash and the boom," said {f}.', f'"Tell me a story while we wait," said {f}.'),
+              self.pick("It helped a lot.", "Soon they forgot to be afraid."), "After some time, the rain stopped."]
+        p4 = [self.pick("A rainbow stood over the fields.", "The sun came out, and everything was shiny."), f'"{self.pick("Look how pretty it is", "That was not so bad")}!" said {h}.', f"They {self.pick('jumped in all the puddles', 'walked home hand in hand' if not h.animal else 'walked home side by side')}.", self.feel_glad(h)]
+        return [p1, p2, p3, p4], "brave"
+
+    def market(self):
+        h, f, r = self.hero, self.friend, self.r
+        goods = r.sample(["apples", "eggs", "carrots", "bread", "honey", "cheese", "flowers", "plums"], 3)
+        p1 = [f"{self.day()}, {cap(self.g())} sent {h} to the market.", f'"Please bring {goods[0]}, {goods[1]} and {goods[2]}," {self.pick("said", "called")} {self.g()}.', f"{h} took a basket and {self.pick('went off', 'walked down the road')}."]
+        p2 = [f"At the market, {h} met {f}.", self.pick(f"They looked at all the pretty things.", "They listened to a man with a drum.", "They watched a bear that could dance."), f"Soon {h} did not remember what to buy!", self.pick(f'"Was it {goods[0]}? Was it milk?" {h.he} asked.', f'"I only remember {goods[0]}," said {h}.')]
+        p3 = [f'"{self.pick("Close your eyes and think", "Think of the kitchen at home")}," said {f}.', f"{h} thought hard.", f'"{cap(goods[0])} ... {goods[1]} ... and {goods[2]}! Now I know!"', f"They bought everything and put it in the basket."]
+        p4 = [f"{cap(self.g())} was pleased when {h} came home.", f'"Well done," {self.pick("said", "laughed")} {self.g()}.', f"{h} got {r.choice(FOODS)} and shared it with {f}."]
+        return [p1, p2, p3, p4], "listen"
+
+    def stars(self):
+        h, f, r = self.hero, self.friend, self.r
+        p1 = [f"One night, {h} could not sleep.", self.pick("The moon was too bright.", f"{h.He} turned from one side to the other.", f"{h.He} was not tired at all."), f"{h.He} looked out {'of the window' if not h.animal else 'at the sky'} and saw a thousand stars."]
+        p2 = [f'"How many stars are there?" {h} asked {self.g()}.', self.pick(f'"Nobody knows," said {self.g()}. "Count them!"', f'"More than leaves on a tree," said {self.g()}.'), self.pick('"One, two, three, four," ' + f"{h} began.", f"{h} began to count: one, two, three."),]
+        p3 = [self.pick(f"At ten, {h} had to yawn.", f"At twenty, {h}'s eyes grew heavy."), f"Then a star fell, with a long white tail.", self.pick(f'"Make a wish," said {self.g()}.', f'"You may wish for something," said {self.g()}.'), f"{h} wished for {self.pick('a sunny day with ' + f.name, 'good dreams', r.choice(TREASURES))}."]
+        p4 = [f"Before {h.he} could count one more star, {h} was asleep.", f"In the morning, {self.pick(f.name + ' stood at the door and wanted to play', 'the sun was shining and ' + f.name + ' came to play')}."]
+        return [p1, p2, p3, p4], "wait"
+
     PLOTS = ("lost_toy share rescue skill scare garden broke bake build lost_way new_friend rainy treasure race gift sick "
-             "greedy picture").split()
+             "greedy picture lost_tooth letter storm market stars").split()
 
     def tell(self) -> str:
         plot = self.r.choice(self.PLOTS)
@@ -486,6 +539,32 @@ def stories(seed: int, count: int):
     """`count` stories; the i-th depends only on (seed, i)."""
     for i in range(count):
         yield Teller(random.Random(f"{seed}/{i}")).tell()
+
+
+ASK = ["Tell me a story about {hero}.", "Write a short story about {hero}.", "Tell a story about {hero} and {friend}.",
+       "I want to hear a story about {hero}.", "Write a story. It should be about {hero} and {friend}.", "Tell me about {hero}."]
+
+
+def tale(r: random.Random):
+    """(request or None, story): a request speaks of the people as the story does."""
+    teller = Teller(r)
+    text = teller.tell()
+    if r.random() < 0.5:
+        return None, text
+    hero, friend = teller.hero, teller.friend
+    request = r.choice(ASK).format(hero=f"{a(teller.adj)} {hero.kind} named {hero}", friend=friend.name)
+    return (request if hero.name in text and (friend.name in text or friend.name not in request) else None), text
+
+
+def tales(seed: int, split: str, count: int):
+    """Pairs of `tale`, held out by the hash of the story: the two splits share none."""
+    for i in range(count):
+        r = random.Random(f"tales/{seed}/{split}/{i}")
+        while True:
+            request, text = tale(r)
+            if (hashlib.sha256(text.encode()).digest()[0] < 8) == (split == "held_out"):
+                yield request, text
+                break
 
 
 if __name__ == "__main__":
