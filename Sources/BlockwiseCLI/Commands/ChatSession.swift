@@ -6,6 +6,7 @@ final class ChatSession {
   let command: ChatCommand
   let model: LanguageModel
   private let session: Session
+  private let interrupt: AnswerInterrupt
   private var conversation: Conversation
   private var isSamplingNoted = false
 
@@ -13,7 +14,9 @@ final class ChatSession {
     self.command = command
     self.model = model
     self.conversation = conversation
-    session = try model.session()
+    let session = try model.session()
+    self.session = session
+    interrupt = AnswerInterrupt { session.stop() }
   }
 
   /// Carries out one input; false ends the chat.
@@ -121,12 +124,11 @@ final class ChatSession {
 
   private func stream(_ prompt: Conversation.Prompt, _ options: GenerationOptions) async throws -> Generation
   {
-    let session = session
-    let interrupt = Interrupt { session.stop() }
+    interrupt.begin()
     let progress = ProgressLine("Reading the conversation")
     defer {
       progress.end()
-      withExtendedLifetime(interrupt) {}
+      interrupt.end()
     }
     var result: Generation?
     for try await event in session.generate(tokens: prompt.tokens, options: options) {

@@ -112,7 +112,7 @@ struct TerminalInput {
 }
 
 /// The terminal without editing and signals of its own.
-private enum RawMode {
+enum RawMode {
   // Set before the handler can run, and read by nothing else but it and this file, on one thread at a time.
   nonisolated(unsafe) private static var saved = termios()
   nonisolated(unsafe) private static var isOn: sig_atomic_t = 0
