@@ -3,7 +3,7 @@ enum TemplateFilter: String, CaseIterable, Sendable {
   case abs, attr, capitalize, `default`, dictsort, escape, first, float, indent, int, items, join, last,
     length,
     list, lower, map, max, min, reject, rejectattr, replace, reverse, safe, select, selectattr, sort, string,
-    sum, title, tojson, trim, unique, upper, wordcount
+    sum, title, tojson, trim, unique, upper
 
   private static let otherNames: [String: TemplateFilter] = ["d": .default, "e": .escape, "count": .length]
 
@@ -53,7 +53,7 @@ extension TemplateRenderer {
     _ filter: TemplateFilter, _ value: TemplateValue, _ options: [TemplateValue?]
   ) throws(TemplateError) -> TemplateValue {
     switch filter {
-    case .abs, .float, .int, .length, .sum, .wordcount: return try number(filter, value, options)
+    case .abs, .float, .int, .length, .sum: return try number(filter, value, options)
     case .capitalize, .escape, .indent, .lower, .replace, .safe, .string, .title, .tojson, .trim, .upper:
       return .string(try text(filter, value, options))
     case .dictsort, .items, .list, .reverse, .sort, .unique: return try list(filter, value, options)
@@ -129,10 +129,6 @@ extension TemplateRenderer {
         sum = try calculate(.add, sum, term)
       }
       return sum
-    case .wordcount:
-      let text = try text(of: value)
-      try charge(text: text.utf8.count)
-      return .integer(text.unicodeScalars.split(whereSeparator: TemplateText.isSpace).count)
     case .float: return try float(value) ?? options[0] ?? .float(0)
     default: return try integer(value, options)
     }
