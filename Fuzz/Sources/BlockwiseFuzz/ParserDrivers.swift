@@ -1,0 +1,1 @@
+../../../Tests/BlockwiseTests/ParserDrivers.swift

@@ -1,0 +1,1 @@
+../../../Tests/BlockwiseTestSupport/SentencePieceWriter.swift

@@ -1,0 +1,1 @@
+../../../Tests/BlockwiseTestSupport/SplitMix.swift
