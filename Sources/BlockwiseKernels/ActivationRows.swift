@@ -32,7 +32,7 @@ package final class ActivationRows: Sendable {
     floats = try AlignedBuffer(count: count)
     bytes = try AlignedBuffer(count: count)
     groupScales = try AlignedBuffer(count: capacity * groupCount)
-    groupSums = try AlignedBuffer(count: capacity * groupCount)
+    groupSums = try AlignedBuffer(count: capacity * groupCount * 2)
   }
 
   /// The f32 values, `[capacity, stride]`.
@@ -43,7 +43,7 @@ package final class ActivationRows: Sendable {
   package var quantized: UnsafeMutablePointer<Int8> { bytes.pointer }
   /// Scale of every group of 32, `[capacity, groupCount]`.
   package var scales: UnsafeMutablePointer<Float> { groupScales.pointer }
-  /// Sum of the int8 values of every group, `[capacity, groupCount]`.
+  /// Sums of the int8 values of both halves of every group, `[capacity, groupCount, 2]`.
   package var sums: UnsafeMutablePointer<Int32> { groupSums.pointer }
 
   /// Makes the int8 form of rows `0..<rowCount` from their f32 form, on the calling thread.
@@ -59,6 +59,6 @@ package final class ActivationRows: Sendable {
     let first = rows.lowerBound
     kernels.table.pointee.quantize_rows(
       values + first * stride, stride, rows.count, groupCount, quantized + first * stride, stride,
-      scales + first * groupCount, sums + first * groupCount, groupCount)
+      scales + first * groupCount, sums + 2 * first * groupCount, groupCount)
   }
 }

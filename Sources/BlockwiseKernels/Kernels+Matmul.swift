@@ -4,14 +4,14 @@ internal import CBlockwiseKernels
 package enum MatmulMode: Sendable, Hashable {
   /// f32 activations: the mode parity is judged in.
   case f32
-  /// Activations rounded to int8 per group of 32, exact integer dot products. For Q8_0 and Q4_0 weights; the other
+  /// Activations rounded to int8 per group of 32, exact integer dot products. For quantised weights; the float
   /// formats take f32 activations in this mode too.
   case int8
 
   /// What is really done with weights of a format.
   package func resolved(for format: WeightFormat) -> MatmulMode {
     switch format {
-    case .q8_0, .q4_0: self
+    case .q8_0, .q4_0, .q4_K, .q6_K: self
     case .f32, .f16, .bf16: .f32
     }
   }
@@ -62,7 +62,7 @@ extension Kernels {
         xq: input.quantized + firstRow * input.stride,
         xq_stride: input.stride,
         x_scales: input.scales + firstRow * input.groupCount,
-        x_sums: input.sums + firstRow * input.groupCount,
+        x_sums: input.sums + 2 * firstRow * input.groupCount,
         x_group_stride: input.groupCount,
         y: output,
         y_stride: outputStride,

@@ -16,12 +16,8 @@ public enum StoredBlockFormat: UInt32, Sendable, Hashable, CaseIterable {
   case q2_K = 10
   /// 256 codes of 3 bits; scales of 6 bits for every 16.
   case q3_K = 11
-  /// 256 codes of 4 bits; scales and minima of 6 bits for every 32.
-  case q4_K = 12
   /// 256 codes of 5 bits; scales and minima of 6 bits for every 32.
   case q5_K = 13
-  /// 256 codes of 6 bits; scales of 8 bits for every 16.
-  case q6_K = 14
   /// 256 elements as points of a grid of 256 with signs, 2.06 bits each.
   case iq2_XXS = 16
   /// 256 elements as points of a grid of 512 with signs, 2.31 bits each.

@@ -10,6 +10,11 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
   case q4_0 = 2
   /// Blocks of 32: a half-precision scale `d` and 32 signed bytes; value `d · q`.
   case q8_0 = 8
+  /// Blocks of 256: half-precision `d` and minimum `e`, six-bit scales and minima for every 32, nibbles; value
+  /// `d · scale · q − e · minimum`.
+  case q4_K = 12
+  /// Blocks of 256: signed scales for every 16, codes of six bits, half-precision `d`; value `d · scale · (q − 32)`.
+  case q6_K = 14
   /// The upper half of an IEEE single.
   case bf16 = 30
 
@@ -18,6 +23,7 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     switch self {
     case .f32, .f16, .bf16: 1
     case .q4_0, .q8_0: 32
+    case .q4_K, .q6_K: 256
     }
   }
 
@@ -28,6 +34,8 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     case .f16, .bf16: 2
     case .q4_0: 18
     case .q8_0: 34
+    case .q4_K: 144
+    case .q6_K: 210
     }
   }
 
@@ -46,6 +54,8 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     case .f16: "F16"
     case .q4_0: "Q4_0"
     case .q8_0: "Q8_0"
+    case .q4_K: "Q4_K"
+    case .q6_K: "Q6_K"
     case .bf16: "BF16"
     }
   }

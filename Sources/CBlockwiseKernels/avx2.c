@@ -21,12 +21,13 @@ BW_AVX2_INLINE uint32_t largest_magnitude_bits_32(const float *x) {
   return (uint32_t)_mm_cvtsi128_si32(four);
 }
 
-/// bw_quantize of 32 values; returns their sum.
-BW_AVX2_INLINE int32_t quantize_32(const float *x, float inverse, int8_t *q) {
+/// bw_quantize of 32 values, and the sums of both halves.
+BW_AVX2_INLINE void quantize_32(const float *x, float inverse, int8_t *q, int32_t *sums) {
   if (inverse == 0) {
     // Zeros, or numbers that are not finite and must not be multiplied.
     memset(q, 0, 32);
-    return 0;
+    sums[0] = sums[1] = 0;
+    return;
   }
   const __m256 factor = _mm256_set1_ps(inverse), limit = _mm256_set1_ps(127), lowest = _mm256_set1_ps(-127);
   __m256i values[4];
@@ -35,16 +36,19 @@ BW_AVX2_INLINE int32_t quantize_32(const float *x, float inverse, int8_t *q) {
     const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + 8 * i), factor);
     values[i] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(scaled, lowest), limit));
   }
-  const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(values[0], values[1]), _mm256_add_epi32(values[2], values[3]));
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  BW_UNROLL
+  for (int half = 0; half < 2; half++) {
+    const __m256i sum = _mm256_add_epi32(values[2 * half], values[2 * half + 1]);
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+    sums[half] = _mm_cvtsi128_si32(four);
+  }
   const __m256i bytes =
       _mm256_packs_epi16(_mm256_packs_epi32(values[0], values[1]), _mm256_packs_epi32(values[2], values[3]));
   // Packing works on 128-bit halves; this puts the groups of four back in order.
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   _mm256_storeu_si256((__m256i *)(void *)q, _mm256_permutevar8x32_epi32(bytes, order));
-  return _mm_cvtsi128_si32(four);
 }
 
 BW_AVX2 void quantize_rows(
@@ -55,7 +59,7 @@ BW_AVX2 void quantize_rows(
       const float *from = x + row * x_stride + g * BW_GROUP;
       float scale, inverse;
       bw_activation_scale(largest_magnitude_bits_32(from), &scale, &inverse);
-      sums[row * group_stride + g] = quantize_32(from, inverse, q + row * q_stride + g * BW_GROUP);
+      quantize_32(from, inverse, q + row * q_stride + g * BW_GROUP, sums + 2 * (row * group_stride + g));
       scales[row * group_stride + g] = scale;
     }
   }
@@ -240,7 +244,8 @@ BW_AVX2 void encode_q8(const float *x, ptrdiff_t count, uint8_t *row) {
     memcpy(values, x + start, (size_t)length * 4);
     float inverse;
     bw_store16(row + 2 * g, bw_cache_scale(largest_magnitude_bits_32(values), &inverse));
-    quantize_32(values, inverse, bytes);
+    int32_t sums[2];
+    quantize_32(values, inverse, bytes, sums);
     memcpy(row + 2 * groups + start, bytes, (size_t)length);
   }
   if (count % 2) row[2 * groups + count] = 0;

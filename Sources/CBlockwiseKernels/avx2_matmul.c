@@ -5,6 +5,7 @@
 #if defined(__x86_64__)
 
 #include "avx2.h"
+#include "superblock.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -182,7 +183,8 @@ BW_AVX2_INLINE void dots_q4(
   }
   BW_UNROLL
   for (int r = 0; r < R; r++) {
-    const __m256i offset = _mm256_set1_epi32(8 * sums[r * sum_stride]);
+    const int32_t *sum = sums + 2 * r * sum_stride;
+    const __m256i offset = _mm256_set1_epi32(8 * (sum[0] + sum[1]));
     dots[r][0] = _mm256_sub_epi32(_mm256_madd_epi16(dots[r][0], ones), offset);
     dots[r][1] = _mm256_sub_epi32(_mm256_madd_epi16(dots[r][1], ones), offset);
   }
@@ -193,7 +195,7 @@ BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrd
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
   const int8_t *x = job->xq + row * job->xq_stride;
   const float *x_scales = job->x_scales + row * job->x_group_stride;
-  const int32_t *x_sums = job->x_sums + row * job->x_group_stride;
+  const int32_t *x_sums = job->x_sums + 2 * row * job->x_group_stride;
   __m256 totals[4][2];
   BW_UNROLL
   for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
@@ -203,7 +205,7 @@ BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrd
     if (format == BW_Q8_0) {
       dots_q8(R, group, x, job->xq_stride, dots);
     } else {
-      dots_q4(R, group, x, job->xq_stride, x_sums + g, job->x_group_stride, dots);
+      dots_q4(R, group, x, job->xq_stride, x_sums + 2 * g, job->x_group_stride, dots);
     }
     const __m256 low = scales(format, group, 0), high = scales(format, group, 1);
     BW_UNROLL
@@ -216,6 +218,211 @@ BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrd
   BW_UNROLL
   for (int r = 0; r < R; r++) store_outputs(job, tile, row + r, totals[r][0], totals[r][1]);
 }
+
+// MARK: - Blocks of 256 (superblock.h)
+
+BW_AVX2_INLINE __m256 halves_8(const uint8_t *halves) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)halves));
+}
+
+/// Scale (or minimum) of eight rows from row 8 · half.
+BW_AVX2_INLINE __m256 unsigned_scales(const uint8_t *d, const uint8_t *factors, int half) {
+  const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(factors + 8 * half));
+  return _mm256_mul_ps(halves_8(d + 16 * half), _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)));
+}
+
+BW_AVX2_INLINE __m256 signed_scales(const uint8_t *d, const uint8_t *factors, int half) {
+  const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(factors + 8 * half));
+  return _mm256_mul_ps(halves_8(d + 16 * half), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+}
+
+BW_AVX2_INLINE __m256i load_codes(const uint8_t *codes) {
+  return _mm256_load_si256((const __m256i *)(const void *)codes);
+}
+
+/// Codes of quad `quad` (0…7) of a group of Q6_K for eight rows, 0…63, four to a lane.
+BW_AVX2_INLINE __m256i q6k_quad(const uint8_t *codes, int quad, int half) {
+  const __m256i nibbles = load_codes(codes + 64 * (quad % 4) + 32 * half);
+  const __m256i plane = load_codes(codes + BW_Q6K_PLANES + 64 * (quad % 2) + 32 * half);
+  const __m256i low = _mm256_and_si256(_mm256_srli_epi16(nibbles, quad < 4 ? 0 : 4), _mm256_set1_epi8(15));
+  const __m256i high = _mm256_and_si256(_mm256_srli_epi16(plane, 2 * (quad / 2)), _mm256_set1_epi8(3));
+  return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
+}
+
+/// R rows of one tile, f32 activations.
+BW_AVX2_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row) {
+  const uint8_t *tile = (const uint8_t *)job->packed + t * job->tile_bytes;
+  const float *x = job->x + row * job->x_stride;
+  __m256 totals[4][2];
+  BW_UNROLL
+  for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
+  for (ptrdiff_t g = 0; g < job->groups; g++, x += BW_GROUP) {
+    const ptrdiff_t part = g % BW_SUPER_GROUPS;
+    const uint8_t *super = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q6k_super(tile, g);
+    const uint8_t *codes = format == BW_Q4_K ? bw_q4k_codes(tile, g) : bw_q6k_codes(tile, g);
+    __m256 scale[2][2], min[2];
+    BW_UNROLL
+    for (int h = 0; h < 2; h++) {
+      if (format == BW_Q4_K) {
+        scale[0][h] = scale[1][h] = unsigned_scales(super, super + BW_Q4K_SCALES + 16 * part, h);
+        min[h] = unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
+      } else {
+        scale[0][h] = signed_scales(super, super + BW_Q6K_SCALES + 32 * part, h);
+        scale[1][h] = signed_scales(super, super + BW_Q6K_SCALES + 32 * part + 16, h);
+        min[h] = _mm256_setzero_ps();
+      }
+    }
+    __m256 sums[4][2];
+    BW_UNROLL
+    for (int r = 0; r < R; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+    BW_UNROLL
+    for (int quad = 0; quad < 8; quad++) {
+      __m256i packed[2];
+      BW_UNROLL
+      for (int h = 0; h < 2; h++) {
+        packed[h] = format == BW_Q4_K
+                        ? _mm256_and_si256(
+                              _mm256_srli_epi16(load_codes(codes + 64 * (quad % 4) + 32 * h), quad < 4 ? 0 : 4),
+                              _mm256_set1_epi8(15))
+                        : q6k_quad(codes, quad, h);
+      }
+      BW_UNROLL
+      for (int k = 0; k < 4; k++) {
+        __m256 w[2];
+        BW_UNROLL
+        for (int h = 0; h < 2; h++) {
+          const __m256i code = _mm256_and_si256(_mm256_srli_epi32(packed[h], 8 * k), _mm256_set1_epi32(255));
+          if (format == BW_Q4_K) {
+            w[h] = _mm256_sub_ps(_mm256_mul_ps(scale[0][h], _mm256_cvtepi32_ps(code)), min[h]);
+          } else {
+            const __m256i centred = _mm256_sub_epi32(code, _mm256_set1_epi32(32));
+            w[h] = _mm256_mul_ps(scale[quad / 4][h], _mm256_cvtepi32_ps(centred));
+          }
+        }
+        BW_UNROLL
+        for (int r = 0; r < R; r++) {
+          const __m256 value = _mm256_broadcast_ss(x + r * job->x_stride + 4 * quad + k);
+          sums[r][0] = _mm256_fmadd_ps(w[0], value, sums[r][0]);
+          sums[r][1] = _mm256_fmadd_ps(w[1], value, sums[r][1]);
+        }
+      }
+    }
+    BW_UNROLL
+    for (int r = 0; r < R; r++) {
+      totals[r][0] = _mm256_add_ps(totals[r][0], sums[r][0]);
+      totals[r][1] = _mm256_add_ps(totals[r][1], sums[r][1]);
+    }
+  }
+  BW_UNROLL
+  for (int r = 0; r < R; r++) store_outputs(job, t, row + r, totals[r][0], totals[r][1]);
+}
+
+/// R rows of one tile, int8 activations.
+BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row) {
+  const uint8_t *tile = (const uint8_t *)job->packed + t * job->tile_bytes;
+  const int8_t *x = job->xq + row * job->xq_stride;
+  const float *x_scales = job->x_scales + row * job->x_group_stride;
+  const int32_t *x_sums = job->x_sums + 2 * row * job->x_group_stride;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256 totals[4][2];
+  BW_UNROLL
+  for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
+  for (ptrdiff_t g = 0; g < job->groups; g++, x += BW_GROUP) {
+    const ptrdiff_t part = g % BW_SUPER_GROUPS;
+    const uint8_t *super = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q6k_super(tile, g);
+    const uint8_t *codes = format == BW_Q4_K ? bw_q4k_codes(tile, g) : bw_q6k_codes(tile, g);
+    prefetch_group(codes, format == BW_Q4_K ? BW_Q4K_GROUP : BW_Q6K_GROUP);
+    // A scale holds for a whole group of Q4_K, for half a group of Q6_K.
+    const int part_count = format == BW_Q4_K ? 1 : 2;
+    BW_UNROLL
+    for (int s = 0; s < part_count; s++) {
+      __m256i dots[4][2];
+      BW_UNROLL
+      for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
+      BW_UNROLL
+      for (int quad = 4 * s; quad < (part_count == 1 ? 8 : 4 * s + 4); quad++) {
+        __m256i w[2];
+        BW_UNROLL
+        for (int h = 0; h < 2; h++) {
+          w[h] = format == BW_Q4_K
+                     ? _mm256_and_si256(
+                           _mm256_srli_epi16(load_codes(codes + 64 * (quad % 4) + 32 * h), quad < 4 ? 0 : 4),
+                           _mm256_set1_epi8(15))
+                     : q6k_quad(codes, quad, h);
+        }
+        BW_UNROLL
+        for (int r = 0; r < R; r++) {
+          const __m256i value = broadcast_quad(x + r * job->xq_stride + 4 * quad);
+          BW_UNROLL
+          for (int h = 0; h < 2; h++) {
+            // Pairs of at most 2 · 63 · 127 stay within 16 bits.
+            dots[r][h] =
+                _mm256_add_epi32(dots[r][h], _mm256_madd_epi16(_mm256_maddubs_epi16(w[h], value), ones));
+          }
+        }
+      }
+      BW_UNROLL
+      for (int h = 0; h < 2; h++) {
+        const __m256 scale = format == BW_Q4_K ? unsigned_scales(super, super + BW_Q4K_SCALES + 16 * part, h)
+                                               : signed_scales(super, super + BW_Q6K_SCALES + 32 * part + 16 * s, h);
+        const __m256 min = unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
+        BW_UNROLL
+        for (int r = 0; r < R; r++) {
+          const float x_scale = x_scales[r * job->x_group_stride + g];
+          const int32_t *sums = x_sums + 2 * (r * job->x_group_stride + g);
+          __m256i dot = dots[r][h];
+          if (format == BW_Q6_K) dot = _mm256_sub_epi32(dot, _mm256_set1_epi32(32 * sums[s]));
+          totals[r][h] = _mm256_fmadd_ps(
+              _mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)), totals[r][h]);
+          if (format == BW_Q4_K) {
+            const float shift = x_scale * (float)(sums[0] + sums[1]);
+            totals[r][h] = _mm256_fnmadd_ps(min, _mm256_set1_ps(shift), totals[r][h]);
+          }
+        }
+      }
+    }
+  }
+  BW_UNROLL
+  for (int r = 0; r < R; r++) store_outputs(job, t, row + r, totals[r][0], totals[r][1]);
+}
+
+BW_AVX2_INLINE void super_rows(
+    int32_t format, int is_int8, int R, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+  if (is_int8) {
+    super_int8(format, R, job, tile, row);
+  } else {
+    super_f32(format, R, job, tile, row);
+  }
+}
+
+BW_AVX2_INLINE void super_tiles(
+    int32_t format, int is_int8, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  for (ptrdiff_t tile = first; tile < end; tile++) {
+    ptrdiff_t row = 0;
+    for (; row + 4 <= job->row_count; row += 4) super_rows(format, is_int8, 4, job, tile, row);
+    switch (job->row_count - row) {
+      case 3: super_rows(format, is_int8, 3, job, tile, row); break;
+      case 2: super_rows(format, is_int8, 2, job, tile, row); break;
+      case 1: super_rows(format, is_int8, 1, job, tile, row); break;
+      default: break;
+    }
+  }
+}
+
+BW_AVX2 void tiles_of_q4k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  super_tiles(BW_Q4_K, 0, job, first, end);
+}
+BW_AVX2 void tiles_of_q6k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  super_tiles(BW_Q6_K, 0, job, first, end);
+}
+BW_AVX2 void tiles_of_q4k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  super_tiles(BW_Q4_K, 1, job, first, end);
+}
+BW_AVX2 void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  super_tiles(BW_Q6_K, 1, job, first, end);
+}
+
+// MARK: - Tiles
 
 /// All rows of up to TILES_TOGETHER tiles, which stay in the second-level cache meanwhile.
 BW_AVX2_INLINE void tiles_f32(int32_t format, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
@@ -281,6 +488,8 @@ void bw_avx2_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_ti
       case BW_F16: tiles_of_f16(job, first, end); break;
       case BW_BF16: tiles_of_bf16(job, first, end); break;
       case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
+      case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
+      case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
       default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
     }
   }

@@ -4,10 +4,11 @@
 //   Q4_0            [4 quads][16 rows][4 k] bytes (low nibble: quad j, high nibble: quad j + 4), then 16 scales
 // Rows and inner elements beyond the matrix are zero (nibble 8 with scale 0 for Q4_0).
 #include "numbers.h"
+#include "superblock.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-enum { Q8_BLOCK = 34, Q4_BLOCK = 18 };
+enum { Q8_BLOCK = 34, Q4_BLOCK = 18, Q4K_BLOCK = 144, Q6K_BLOCK = 210 };
 
 ptrdiff_t bw_tile_group_bytes(int32_t format) {
   switch (format) {
@@ -16,6 +17,8 @@ ptrdiff_t bw_tile_group_bytes(int32_t format) {
     case BW_BF16: return BW_GROUP * BW_TILE_ROWS * 2;
     case BW_Q8_0: return BW_GROUP * BW_TILE_ROWS + 2 * BW_TILE_ROWS;
     case BW_Q4_0: return BW_GROUP * BW_TILE_ROWS / 2 + 2 * BW_TILE_ROWS;
+    case BW_Q4_K: return BW_Q4K_BYTES / BW_SUPER_GROUPS;
+    case BW_Q6_K: return BW_Q6K_BYTES / BW_SUPER_GROUPS;
     default: return 0;
   }
 }
@@ -83,6 +86,73 @@ static int pack_row_q4(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uin
   return bad;
 }
 
+static int is_bad_half(const uint8_t *bytes) { return (bw_load16(bytes) & 0x7c00u) == 0x7c00u; }
+
+/// Scale and minimum of part j of a block of Q4_K: six bits each, the upper two of the later parts beside the earlier.
+static void q4k_scale_min(const uint8_t *b, int j, uint8_t *scale, uint8_t *min) {
+  if (j < 4) {
+    *scale = b[j] & 63;
+    *min = b[j + 4] & 63;
+  } else {
+    *scale = (uint8_t)((b[j + 4] & 15) | (b[j - 4] >> 6) << 4);
+    *min = (uint8_t)(b[j + 4] >> 4 | (b[j] >> 6) << 4);
+  }
+}
+
+static int pack_row_q4k(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  int bad = 0;
+  for (ptrdiff_t s = 0; s < groups / BW_SUPER_GROUPS; s++) {
+    static const uint8_t zeros[Q4K_BLOCK] = {0};
+    const uint8_t *block = row ? row + s * Q4K_BLOCK : zeros;
+    uint8_t *super = tile + s * BW_Q4K_BYTES;
+    bad |= is_bad_half(block) | is_bad_half(block + 2);
+    memcpy(super + 2 * lane, block, 2);
+    memcpy(super + BW_Q4K_MIN_D + 2 * lane, block + 2, 2);
+    for (int j = 0; j < BW_SUPER_GROUPS; j++) {
+      q4k_scale_min(
+          block + 4, j, super + BW_Q4K_SCALES + BW_TILE_ROWS * j + lane, super + BW_Q4K_MINS + BW_TILE_ROWS * j + lane);
+      // The file pairs the same elements of two neighbouring parts; a tile pairs the two halves of one.
+      const uint8_t *codes = block + 16 + 32 * (j / 2);
+      const int shift = 4 * (j % 2);
+      uint8_t *out = super + BW_SUPER_HEAD + j * BW_Q4K_GROUP + 4 * lane;
+      for (int i = 0; i < 16; i++) {
+        const int near = (codes[i] >> shift) & 15, far = (codes[i + 16] >> shift) & 15;
+        out[64 * (i / 4) + i % 4] = (uint8_t)(near | far << 4);
+      }
+    }
+  }
+  return bad;
+}
+
+static int pack_row_q6k(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  int bad = 0;
+  for (ptrdiff_t s = 0; s < groups / BW_SUPER_GROUPS; s++) {
+    static const uint8_t zeros[Q6K_BLOCK] = {0};
+    const uint8_t *block = row ? row + s * Q6K_BLOCK : zeros;
+    uint8_t *super = tile + s * BW_Q6K_BYTES;
+    bad |= is_bad_half(block + 208);
+    memcpy(super + 2 * lane, block + 208, 2);
+    for (int j = 0; j < 16; j++) super[BW_Q6K_SCALES + BW_TILE_ROWS * j + lane] = block[192 + j];
+    for (int j = 0; j < BW_SUPER_GROUPS; j++) {
+      // Halves of 128 elements hold four parts of 32: nibbles of parts 0 and 2, 1 and 3 together, bit pairs of all four.
+      const uint8_t *low = block + 64 * (j / 4) + 32 * (j % 2), *high = block + 128 + 32 * (j / 4);
+      const int low_shift = 4 * (j % 4 / 2), high_shift = 2 * (j % 4);
+      uint8_t *out = super + BW_SUPER_HEAD + j * BW_Q6K_GROUP + 4 * lane;
+      uint8_t planes[2][4] = {{0}};
+      for (int i = 0; i < BW_GROUP; i++) {
+        const int quad = i / 4;
+        planes[quad % 2][i % 4] |= (uint8_t)(((high[i] >> high_shift) & 3) << (2 * (quad / 2)));
+      }
+      for (int i = 0; i < 16; i++) {
+        const int near = (low[i] >> low_shift) & 15, far = (low[i + 16] >> low_shift) & 15;
+        out[64 * (i / 4) + i % 4] = (uint8_t)(near | far << 4);
+      }
+      for (int p = 0; p < 2; p++) memcpy(out + BW_Q6K_PLANES + 64 * p, planes[p], 4);
+    }
+  }
+  return bad;
+}
+
 ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *rows, void *tile) {
   const ptrdiff_t groups = (columns + BW_GROUP - 1) / BW_GROUP;
   const ptrdiff_t padded = groups * BW_GROUP;
@@ -95,6 +165,8 @@ ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *row
       case BW_F16: bad = pack_row_16(0x7c00u, columns, padded, row, lane, tile); break;
       case BW_BF16: bad = pack_row_16(0x7f80u, columns, padded, row, lane, tile); break;
       case BW_Q8_0: bad = pack_row_q8(groups, row, lane, tile); break;
+      case BW_Q4_K: bad = pack_row_q4k(groups, row, lane, tile); break;
+      case BW_Q6_K: bad = pack_row_q6k(groups, row, lane, tile); break;
       default: bad = pack_row_q4(groups, row, lane, tile); break;
     }
     if (bad && first_bad < 0) first_bad = lane;
@@ -108,6 +180,19 @@ void bw_decode_packed_row(
   const uint8_t *tile = (const uint8_t *)packed + (row / BW_TILE_ROWS) * tile_bytes;
   for (ptrdiff_t k = 0; k < columns; k++) {
     const ptrdiff_t within = k % BW_GROUP;
+    if (format == BW_Q4_K) {
+      const ptrdiff_t g = k / BW_GROUP;
+      const float scaled =
+          bw_q4k_scale(tile, g, (int)lane) * (float)bw_q4k_code(tile, g, (int)within, (int)lane);
+      out[k] = scaled - bw_q4k_min(tile, g, (int)lane);
+      continue;
+    }
+    if (format == BW_Q6_K) {
+      const ptrdiff_t g = k / BW_GROUP;
+      const float scale = bw_q6k_scale(tile, g, (int)within / 16, (int)lane);
+      out[k] = scale * (float)bw_q6k_code(tile, g, (int)within, (int)lane);
+      continue;
+    }
     const uint8_t *group = tile + (k / BW_GROUP) * bw_tile_group_bytes(format);
     switch (format) {
       case BW_F32: memcpy(out + k, group + 4 * (within * BW_TILE_ROWS + lane), 4); break;
@@ -146,6 +231,8 @@ void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out) 
         for (int i = 0; i < BW_GROUP; i++) out[g * BW_GROUP + i] = scale * (float)(int8_t)block[2 + i];
       }
       break;
+    case BW_Q4_K:
+    case BW_Q6_K: bw_decode_blocks(format, source, count, out); break;
     default:
       for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) {
         const uint8_t *block = bytes + g * Q4_BLOCK;

@@ -1,5 +1,6 @@
 // The reference variant: what every other variant must reproduce bit for bit.
 #include "numbers.h"
+#include "superblock.h"
 #include "variants.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -24,6 +25,48 @@ static float weight_at(int32_t format, const uint8_t *group, int k, int lane) {
 static float scale_at(int32_t format, const uint8_t *group, int lane) {
   const ptrdiff_t offset = format == BW_Q8_0 ? BW_GROUP * BW_TILE_ROWS : BW_GROUP * BW_TILE_ROWS / 2;
   return bw_half_to_float(bw_load16(group + offset + 2 * lane));
+}
+
+/// A weight of the formats with blocks of 256.
+static float super_weight(int32_t format, const uint8_t *tile, ptrdiff_t g, int k, int lane) {
+  if (format == BW_Q4_K) {
+    const float scaled = bw_q4k_scale(tile, g, lane) * (float)bw_q4k_code(tile, g, k, lane);
+    return scaled - bw_q4k_min(tile, g, lane);
+  }
+  return bw_q6k_scale(tile, g, k / 16, lane) * (float)bw_q6k_code(tile, g, k, lane);
+}
+
+static float super_output_f32(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
+  float total = 0;
+  for (ptrdiff_t g = 0; g < job->groups; g++) {
+    const float *x = job->x + row * job->x_stride + g * BW_GROUP;
+    float partial = 0;
+    for (int k = 0; k < BW_GROUP; k++) partial = fmaf(super_weight(job->format, tile, g, k, lane), x[k], partial);
+    total += partial;
+  }
+  return total;
+}
+
+static float super_output_int8(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
+  float total = 0;
+  for (ptrdiff_t g = 0; g < job->groups; g++) {
+    const int8_t *x = job->xq + row * job->xq_stride + g * BW_GROUP;
+    const float x_scale = job->x_scales[row * job->x_group_stride + g];
+    const int32_t *sums = job->x_sums + 2 * (row * job->x_group_stride + g);
+    if (job->format == BW_Q4_K) {
+      int32_t dot = 0;
+      for (int k = 0; k < BW_GROUP; k++) dot += bw_q4k_code(tile, g, k, lane) * x[k];
+      total = fmaf((float)dot, bw_q4k_scale(tile, g, lane) * x_scale, total);
+      total = fmaf(-bw_q4k_min(tile, g, lane), x_scale * (float)(sums[0] + sums[1]), total);
+    } else {
+      for (int half = 0; half < 2; half++) {
+        int32_t dot = 0;
+        for (int k = 16 * half; k < 16 * half + 16; k++) dot += bw_q6k_code(tile, g, k, lane) * x[k];
+        total = fmaf((float)dot, bw_q6k_scale(tile, g, half, lane) * x_scale, total);
+      }
+    }
+  }
+  return total;
 }
 
 static float output_f32(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
@@ -61,7 +104,12 @@ static void matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_til
       const ptrdiff_t out = t * BW_TILE_ROWS + lane;
       if (out >= job->rows) break;
       for (ptrdiff_t row = 0; row < job->row_count; row++) {
-        float y = job->use_int8 ? output_int8(job, tile, lane, row) : output_f32(job, tile, lane, row);
+        float y;
+        if (job->format == BW_Q4_K || job->format == BW_Q6_K) {
+          y = job->use_int8 ? super_output_int8(job, tile, lane, row) : super_output_f32(job, tile, lane, row);
+        } else {
+          y = job->use_int8 ? output_int8(job, tile, lane, row) : output_f32(job, tile, lane, row);
+        }
         if (job->bias) y += job->bias[out];
         job->y[row * job->y_stride + out] = y;
       }
@@ -87,13 +135,13 @@ static void quantize_rows(
       int8_t *to = q + row * q_stride + g * BW_GROUP;
       float scale, inverse;
       bw_activation_scale(largest_magnitude_bits(from, BW_GROUP), &scale, &inverse);
-      int32_t sum = 0;
+      int32_t sum[2] = {0};
       for (int k = 0; k < BW_GROUP; k++) {
         to[k] = bw_quantize(from[k], inverse);
-        sum += to[k];
+        sum[k / 16] += to[k];
       }
       scales[row * group_stride + g] = scale;
-      sums[row * group_stride + g] = sum;
+      memcpy(sums + 2 * (row * group_stride + g), sum, sizeof sum);
     }
   }
 }

@@ -139,7 +139,7 @@ struct ModelCommandTests {
       ("llama.context_length", .integer(UInt32(64))), ("llama.feed_forward_length", .integer(UInt32(256))),
       ("llama.vocab_size", .integer(UInt32(48))),
     ]
-    for (name, type) in [("token_embd.weight", 14), ("output.weight", 12), ("blk.0.ffn_up.weight", 8)] {
+    for (name, type) in [("token_embd.weight", 11), ("output.weight", 13), ("blk.0.ffn_up.weight", 12)] {
       let bytes = try #require(TensorType.ggml(UInt32(type))?.byteCount(elementCount: 256 * 48))
       file.tensors.append(
         .init(
@@ -148,13 +148,13 @@ struct ModelCommandTests {
     let folder = try TemporaryFolder()
     let path = try folder.write("a.gguf", file.bytes())
     let text = try CommandLineTool.run(["inspect", path]).text
-    #expect(text.contains("Q4_K → F32 in memory") && !text.contains("Q8_0 →"))
+    #expect(text.contains("Q5_K → F32 in memory") && !text.contains("Q4_K →"))
     let json = try CommandLineTool.run(["inspect", path, "--json"]).json()
     #expect(try json.bool("supported"))
-    // The embedding is no head, so it stays in its blocks of 210 bytes.
-    #expect(try json.integer("memory_bytes") == 48 * 210 + 48 * 256 * 4 + 48 * 8 * 34)
+    // The embedding is no head, so it stays in its blocks of 110 bytes.
+    #expect(try json.integer("memory_bytes") == 48 * 110 + 48 * 256 * 4 + 48 * 144)
     let formats = try json.array("formats").map { try ($0.string("name"), $0.string("in_memory")) }
-    #expect(Set(formats.map { "\($0.0) \($0.1)" }) == ["Q6_K F32", "Q4_K F32", "Q8_0 Q8_0"])
+    #expect(Set(formats.map { "\($0.0) \($0.1)" }) == ["Q3_K F32", "Q5_K F32", "Q4_K Q4_K"])
   }
 
   @Test func `inspect shows what this version cannot run`() throws {

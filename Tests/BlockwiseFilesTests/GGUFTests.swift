@@ -110,7 +110,7 @@ import Testing
     #expect(TensorType.ggml(14)?.byteCount(elementCount: 512) == 420)
     #expect(TensorType.ggml(14)?.byteCount(elementCount: 100) == nil)
     #expect(TensorType.f32.byteCount(elementCount: Int.max / 2) == nil)
-    #expect(TensorType.ggml(14)?.weightFormat == nil)
+    #expect(TensorType.ggml(14)?.weightFormat == .q6_K)
     #expect(TensorType.ggml(31) == nil)
     #expect(TensorType.safetensors("BF16") == .bf16)
     #expect(TensorType.safetensors("BF16")?.weightFormat == .bf16)

@@ -102,8 +102,7 @@ private let cases: [(format: WeightFormat, rows: Int, columns: Int, rowCount: In
   WeightFormat.allCases.flatMap { format in
     shapes.map {
       (
-        format, $0.rows, format.blockElementCount == 32 ? ($0.columns + 31) / 32 * 32 : $0.columns,
-        $0.rowCount
+        format, $0.rows, format.wholeBlocks($0.columns), $0.rowCount
       )
     }
   }
@@ -141,7 +140,7 @@ private let cases: [(format: WeightFormat, rows: Int, columns: Int, rowCount: In
     let columns = Int.random(in: 1...300, using: &random)
     let product = Product(
       format: format, rows: Int.random(in: 1...150, using: &random),
-      columns: format.blockElementCount == 32 ? (columns + 31) / 32 * 32 : columns,
+      columns: format.wholeBlocks(columns),
       rowCount: Int.random(in: 1...20, using: &random), seed: seed)
     let pool = WorkerPool(threadCount: Int.random(in: 1...4, using: &random))
     for mode in [MatmulMode.f32, .int8] {
@@ -157,7 +156,7 @@ private let cases: [(format: WeightFormat, rows: Int, columns: Int, rowCount: In
 
   @Test(arguments: WeightFormat.allCases, KernelVariant.available)
   func `a row alone equals the row among others`(format: WeightFormat, variant: KernelVariant) throws {
-    let product = Product(format: format, rows: 50, columns: 128, rowCount: 13, seed: 3)
+    let product = Product(format: format, rows: 50, columns: format.wholeBlocks(128), rowCount: 13, seed: 3)
     let pool = WorkerPool(threadCount: 2)
     for mode in [MatmulMode.f32, .int8] {
       let together = bits(try product.outputs(variant, mode: mode, pool: pool))

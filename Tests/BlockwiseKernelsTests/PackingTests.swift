@@ -23,7 +23,7 @@ import Testing
   func `packed rows decode to the values of the file`(format: WeightFormat) throws {
     for (rows, blocks) in [(1, 1), (16, 2), (37, 3), (5, 1)] {
       var random = SplitMix(seed: rows)
-      let columns = format.blockElementCount == 32 ? blocks * 32 : blocks * 32 - 5
+      let columns = format.wholeBlocks(format.blockElementCount == 1 ? blocks * 32 - 5 : blocks * 32)
       let file = random.weights(format: format, rows: rows, columns: columns)
       let matrix = try pack(file, format: format, rows: rows, columns: columns)
       let values = decoded(file, count: rows * columns, as: format)
@@ -36,8 +36,12 @@ import Testing
   @Test(arguments: WeightFormat.allCases)
   func `packed size is the file's size plus padding only`(format: WeightFormat) throws {
     var random = SplitMix(seed: 9)
-    let file = random.weights(format: format, rows: 64, columns: 96)
-    #expect(try pack(file, format: format, rows: 64, columns: 96).byteCount == file.count)
+    let columns = format.wholeBlocks(96)
+    let file = random.weights(format: format, rows: 64, columns: columns)
+    let found = try pack(file, format: format, rows: 64, columns: columns).byteCount
+    // Scales of 6 bits take 8, and what is left of a cache line behind the scales of Q6_K stays empty.
+    #expect(
+      format.blockElementCount == 256 ? Double(found) <= 1.03 * Double(file.count) : found == file.count)
   }
 
   @Test func `rows follow the given order`() throws {
@@ -91,20 +95,20 @@ import Testing
   @Test(arguments: WeightFormat.allCases)
   func `a NaN or infinite weight is refused with its row`(format: WeightFormat) throws {
     var random = SplitMix(seed: 13)
-    let (rows, columns) = (70, 64)
+    let (rows, columns) = (70, format.wholeBlocks(64))
     let clean = random.weights(format: format, rows: rows, columns: columns)
     let rowByteCount = try #require(format.rowByteCount(elementCount: columns))
     let patterns: [[UInt8]] =
       switch format {
       case .f32: [[0, 0, 0x80, 0x7F], [0, 0, 0x80, 0xFF], [1, 0, 0xC0, 0x7F]]
       case .bf16: [[0x80, 0x7F], [0x80, 0xFF], [0xC1, 0x7F]]
-      case .f16, .q8_0, .q4_0: [[0, 0x7C], [0, 0xFC], [1, 0x7E]]
+      case .f16, .q8_0, .q4_0, .q4_K, .q6_K: [[0, 0x7C], [0, 0xFC], [1, 0x7E]]
       }
     for pattern in patterns {
       for bad in [0, 15, 16, 37, 69] {
         var file = clean
         let unit = format.blockByteCount
-        let start = bad * rowByteCount + (rowByteCount / unit - 1) * unit
+        let start = bad * rowByteCount + (rowByteCount / unit - 1) * unit + (format == .q6_K ? 208 : 0)
         file.replaceSubrange(start..<start + pattern.count, with: pattern)
         #expect(throws: PackingError.nonFinite(row: bad)) {
           try pack(file, format: format, rows: rows, columns: columns)

@@ -202,20 +202,20 @@ private let counts = [1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 64, 100, 128, 8
       for row in 0..<2 {
         for group in 0..<x.groupCount {
           let scale = x.scales[row * x.groupCount + group]
-          var sum: Int32 = 0
+          var sums: [Int32] = [0, 0]
           for k in group * 32..<(group + 1) * 32 {
             let q = x.quantized[row * x.stride + k]
-            sum += Int32(q)
+            sums[k % 32 / 16] += Int32(q)
             #expect(abs(Double(q) * Double(scale) - Double(x.row(row)[k])) <= 0.5001 * Double(scale))
           }
-          #expect(sum == x.sums[row * x.groupCount + group])
+          for half in 0..<2 { #expect(sums[half] == x.sums[2 * (row * x.groupCount + group) + half]) }
         }
       }
       results.append(
         (
           Array(UnsafeBufferPointer(start: x.quantized, count: 2 * x.stride)),
           (0..<2 * x.groupCount).map { x.scales[$0].bitPattern },
-          Array(UnsafeBufferPointer(start: x.sums, count: 2 * x.groupCount))
+          Array(UnsafeBufferPointer(start: x.sums, count: 4 * x.groupCount))
         ))
     }
     for result in results { #expect(result == results[0]) }

@@ -27,8 +27,26 @@ extension SplitMix {
         bytes += encoded([float(0.05)], as: .f16)
         for _ in 2..<format.blockByteCount { bytes.append(UInt8.random(in: 0...255, using: &self)) }
       }
+    case .q4_K, .q6_K:
+      for _ in 0..<elementCount / 256 {
+        var block = (0..<format.blockByteCount).map { _ in UInt8.random(in: 0...255, using: &self) }
+        let scale = encoded([float(0.002)], as: .f16)
+        if format == .q4_K {
+          block.replaceSubrange(0..<4, with: scale + encoded([float(0.002)], as: .f16))
+        } else {
+          block.replaceSubrange(208..<210, with: scale)
+        }
+        bytes += block
+      }
     }
     return bytes
+  }
+}
+
+extension WeightFormat {
+  /// The least number of columns from `count` on that is a whole number of blocks.
+  func wholeBlocks(_ count: Int) -> Int {
+    (count + blockElementCount - 1) / blockElementCount * blockElementCount
   }
 }
 

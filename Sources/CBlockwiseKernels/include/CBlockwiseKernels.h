@@ -37,7 +37,7 @@ typedef struct bw_matmul {
   const void *packed;       // tiles of BW_TILE_ROWS output rows, 32-byte aligned
   ptrdiff_t tile_bytes;
   int32_t format;
-  int32_t use_int8;         // 1: quantised activations (Q8_0 and Q4_0 only), 0: f32 activations
+  int32_t use_int8;         // 1: quantised activations (not for F32, F16, BF16), 0: f32 activations
   ptrdiff_t rows;           // true output rows; the last tile may be partly padding
   ptrdiff_t groups;         // inner dimension / BW_GROUP, rounded up
   ptrdiff_t row_count;      // n
@@ -46,7 +46,7 @@ typedef struct bw_matmul {
   const int8_t *_Nullable xq;     // [n, groups * 32]
   ptrdiff_t xq_stride;
   const float *_Nullable x_scales;  // [n, groups]
-  const int32_t *_Nullable x_sums;  // [n, groups]
+  const int32_t *_Nullable x_sums;  // [n, groups, 2]: the two halves of a group
   ptrdiff_t x_group_stride;
   float *y;                 // [n, rows]
   ptrdiff_t y_stride;
@@ -104,7 +104,8 @@ typedef struct bw_logit_statistics {
 typedef struct bw_kernels {
   /// Tiles [first_tile, end_tile) of a product, all rows.
   void (*matmul)(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
-  /// int8 form of rows: per group of 32 scale = max|x| / 127, q = round(x / scale), sum = sum of q.
+  /// int8 form of rows: per group of 32 scale = max|x| / 127, q = round(x / scale), and the sums of q over
+  /// both halves of the group, `[row_count, groups, 2]`; `group_stride` counts groups.
   void (*quantize_rows)(
       const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
       float *scales, int32_t *sums, ptrdiff_t group_stride);
