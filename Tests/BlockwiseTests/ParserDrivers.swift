@@ -47,7 +47,7 @@ struct ParserDrivers: Sendable {
       return try ["models/llama/config.json", "models/llama/tokenizer_config.json"].map(fixture) + [
         Array(#"{"a": [1, -2.5e3, true, null, "é\n\u00e9\ud83d\ude42"], "b": {"": [[], {}]}}"#.utf8)
       ]
-    case .safetensors: return [try fixture("models/llama/model.safetensors"), try smallSafetensors()]
+    case .safetensors: return [try smallSafetensors()]
     case .gguf: return [Self.gguf().bytes(), Self.vocabulary(bytePairs: false).bytes()]
     case .vocabulary:
       return [

@@ -13,7 +13,12 @@ private struct Campaign: Sendable {
     // This file lies in Fuzz/Sources/BlockwiseFuzz.
     var root = URL(fileURLWithPath: #filePath)
     for _ in 0..<4 { root.deleteLastPathComponent() }
-    let folder = FileManager.default.temporaryDirectory.path + "/blockwise-fuzz-\(getpid())"
+    // Thousands of files a second: in memory where there is a place for them.
+    let memory = "/dev/shm"
+    let parent =
+      FileManager.default.isWritableFile(atPath: memory)
+      ? memory : FileManager.default.temporaryDirectory.path
+    let folder = parent + "/blockwise-fuzz-\(getpid())"
     do {
       let drivers = try ParserDrivers(folder: folder, fixtures: root.path + "/Tests/Fixtures")
       if let corpus = environment["BLOCKWISE_FUZZ_CORPUS"] {
