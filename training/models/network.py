@@ -1,6 +1,7 @@
-"""The base model: a small Qwen2-type decoder, written out so that training needs nothing but PyTorch.
+"""The network of all our models: a small Qwen2-type decoder, written out so that training needs nothing but PyTorch.
 
 Parameter names equal those of `transformers`' Qwen2ForCausalLM, so `export.py` writes the state dictionary as it is.
+What attends to what is the caller's: causal by default, or any boolean mask.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,14 +12,14 @@ from torch import nn
 
 
 @dataclass
-class ModelConfig:
-    vocab_size: int = 2048
-    hidden_size: int = 192
-    intermediate_size: int = 512
+class Config:
+    vocab_size: int = 4096
+    hidden_size: int = 256
+    intermediate_size: int = 640
     num_hidden_layers: int = 6
-    num_attention_heads: int = 6
-    num_key_value_heads: int = 3
-    max_position_embeddings: int = 512
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
+    max_position_embeddings: int = 1024
     rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-6
 
@@ -41,7 +42,7 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self, c: ModelConfig):
+    def __init__(self, c: Config):
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
         self.q_proj = nn.Linear(c.hidden_size, self.heads * self.head_dim, bias=True)
@@ -49,16 +50,20 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(c.hidden_size, self.kv_heads * self.head_dim, bias=True)
         self.o_proj = nn.Linear(self.heads * self.head_dim, c.hidden_size, bias=False)
 
-    def forward(self, x, cos, sin):
+    def forward(self, x, cos, sin, mask, cache=None):
         batch, length, _ = x.shape
         shape = (batch, length, -1, self.head_dim)
         q = self.q_proj(x).view(shape).transpose(1, 2)  # [batch, heads, length, head_dim]
         k = self.k_proj(x).view(shape).transpose(1, 2)
         v = self.v_proj(x).view(shape).transpose(1, 2)
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        if cache is not None:  # earlier keys and values in, all of them out
+            if cache:
+                k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
+            cache[:] = k, v
         group = self.heads // self.kv_heads
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         return self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -68,7 +73,7 @@ def rotate(x, cos, sin):
 
 
 class MLP(nn.Module):
-    def __init__(self, c: ModelConfig):
+    def __init__(self, c: Config):
         super().__init__()
         self.gate_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=False)
         self.up_proj = nn.Linear(c.hidden_size, c.intermediate_size, bias=False)
@@ -79,30 +84,30 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, c: ModelConfig):
+    def __init__(self, c: Config):
         super().__init__()
         self.input_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
         self.self_attn = Attention(c)
         self.post_attention_layernorm = RMSNorm(c.hidden_size, c.rms_norm_eps)
         self.mlp = MLP(c)
 
-    def forward(self, x, cos, sin):
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin)
+    def forward(self, x, cos, sin, mask, cache=None):
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Decoder(nn.Module):
-    def __init__(self, c: ModelConfig):
+    def __init__(self, c: Config):
         super().__init__()
         self.embed_tokens = nn.Embedding(c.vocab_size, c.hidden_size)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.num_hidden_layers))
         self.norm = RMSNorm(c.hidden_size, c.rms_norm_eps)
 
 
-class BaseModel(nn.Module):
+class Network(nn.Module):
     """Tied embeddings: the output head is the embedding table."""
 
-    def __init__(self, c: ModelConfig):
+    def __init__(self, c: Config):
         super().__init__()
         self.config = c
         self.model = Decoder(c)
@@ -119,16 +124,20 @@ class BaseModel(nn.Module):
                 scale = (2 * c.num_hidden_layers) ** -0.5 if residual else 1.0
                 nn.init.normal_(parameter, std=0.04 * scale)
 
-    def hidden(self, ids):
-        length = ids.shape[1]
-        cos, sin = self.cos[:length], self.sin[:length]
+    def hidden(self, ids, positions=None, mask=None, caches=None):
+        """`positions` [rows] or [batch, rows]; `mask` true where a row (next to last axis) may look at a key (last)."""
+        if positions is None:
+            positions = torch.arange(ids.shape[1])
+        cos, sin = self.cos[positions], self.sin[positions]
+        if positions.dim() == 2:
+            cos, sin = cos[:, None], sin[:, None]  # the axis of heads
         x = self.model.embed_tokens(ids)
-        for layer in self.model.layers:
-            x = layer(x, cos, sin)
+        for i, layer in enumerate(self.model.layers):
+            x = layer(x, cos, sin, mask, None if caches is None else caches[i])
         return self.model.norm(x)
 
-    def forward(self, ids):
-        return F.linear(self.hidden(ids), self.model.embed_tokens.weight)
+    def logits(self, hidden):
+        return F.linear(hidden, self.model.embed_tokens.weight)
 
-    def loss(self, ids, targets):
-        return F.cross_entropy(self(ids).flatten(0, 1).float(), targets.flatten())
+    def forward(self, ids, positions=None, mask=None, caches=None):
+        return self.logits(self.hidden(ids, positions, mask, caches))
