@@ -133,6 +133,26 @@ struct ChatCommandTests {
     #expect(thinking.errors.contains("thinking"), "\(thinking.errors)")
   }
 
+  @Test func `a model that fills masks refuses to chat before anything is said`() throws {
+    let output = try Self.chat([], "", model: "dream")
+    #expect(output.code == 1)
+    #expect(output.errors.contains("masked blocks"), "\(output.errors)")
+  }
+
+  @Test func `lines that are no text are refused by their number`() throws {
+    let model = try #require(CommandLineTool.model("qwen2"))
+    for (bytes, word) in [([0x61, 0x0A, 0xFF, 0x0A] as [UInt8], "UTF-8"), ([0x61, 0x0A, 0x00], "NUL")] {
+      let output = try CommandLineTool.run(
+        ["chat", "--model", model, "--max-tokens", "2", "--json"], input: bytes)
+      #expect(output.code == 64)
+      #expect(output.errors.contains("line 2") && output.errors.contains(word), "\(output.errors)")
+      #expect(output.text.split(separator: "\n").count == 1)
+    }
+    let windows = try Self.answers(try Self.chat(["--json"], "Hello\r\nAgain"))
+    #expect(windows.count == 2)
+    #expect(windows[0]["tokens"] == (try Self.answers(try Self.chat(["--json"], "Hello\n"))[0]["tokens"]))
+  }
+
   @Test func `nothing is written into the history when lines are piped`() throws {
     let folder = try TemporaryFolder()
     let output = try Self.chat([], "Hello\n", environment: ["XDG_CACHE_HOME": folder.path])

@@ -70,6 +70,7 @@ struct ChatCommand: AsyncParsableCommand {
       chatOptions)
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
+    _ = try model.decision(for: .auto)
     let session = try ChatSession(
       command: self, model: model,
       conversation: Conversation(system.map { [.system($0)] } ?? [], options: chatOptions))
@@ -114,12 +115,8 @@ struct ChatCommand: AsyncParsableCommand {
   /// One message or command per line.
   private func answerLines(_ session: ChatSession) async throws {
     var pending = ""
-    var number = 0
-    while let line = readLine() {
-      number += 1
-      guard line.utf8.allSatisfy({ $0 != 0 }) else {
-        throw UsageError("line \(number) contains a NUL character")
-      }
+    var reader = LineReader()
+    while let line = try reader.next() {
       if line.hasSuffix("\\") {
         pending += line.dropLast() + "\n"
         continue
