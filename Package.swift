@@ -49,12 +49,18 @@ let package = Package(
       ["BlockwiseDecoding", "BlockwiseModels", "BlockwiseFiles", "BlockwiseText", "BlockwiseKernels"]),
     library(
       "BlockwiseConversion", ["BlockwiseModels", "BlockwiseFiles", "BlockwiseText", "BlockwiseKernels"]),
-    library("BlockwiseEvaluation", ["Blockwise", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels"]),
+    library(
+      "BlockwiseEvaluation",
+      [
+        "Blockwise", "BlockwiseDecoding", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels",
+        "BlockwiseText",
+      ]),
     .executableTarget(
       name: "BlockwiseCLI",
       dependencies: [
-        "Blockwise", "BlockwiseConversion", "BlockwiseEvaluation", "BlockwiseFiles", "BlockwiseKernels",
-        "BlockwiseModels",
+        // Also what reaches the command line through Blockwise alone: a changed layout must compile it again.
+        "Blockwise", "BlockwiseConversion", "BlockwiseDecoding", "BlockwiseEvaluation", "BlockwiseFiles",
+        "BlockwiseKernels", "BlockwiseModels", "BlockwiseText",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
