@@ -29,6 +29,28 @@ struct ModelCommandTests {
     #expect(try object.json().string("text") == text)
   }
 
+  @Test func `a folder with a SentencePiece model serves the text commands and inspect`() throws {
+    let folder = try TemporaryFolder()
+    var model = SentencePieceWriter()
+    model.modelType = 2
+    model.pieces = [
+      ("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("▁", -3, 1), ("a", -2, 1), ("▁a", -1, 1),
+    ]
+    try folder.write("tokenizer.model", model.bytes())
+    let plain = try CommandLineTool.run(
+      ["tokenize", "--no-special", "--model", folder.path], input: Array("a aa".utf8))
+    #expect(plain.code == 0 && plain.text == "5,5,4\n", "\(plain.errors)")
+    let back = try CommandLineTool.run(["detokenize", "--model", folder.path], input: plain.bytes)
+    #expect(back.code == 0 && back.text == "a aa", "\(back.errors)")
+    let checkpoint = try #require(CommandLineTool.model("llama"))
+    for name in ["config.json", "model.safetensors"] {
+      try FileManager.default.copyItem(atPath: checkpoint + "/" + name, toPath: folder.path + "/" + name)
+    }
+    let report = try CommandLineTool.run(["inspect", folder.path])
+    #expect(
+      report.code == 0 && report.text.contains("SentencePiece, 6 tokens"), "\(report.text)\(report.errors)")
+  }
+
   @Test func `ids that are none are refused`() throws {
     let model = try #require(CommandLineTool.model("llama"))
     for (input, word) in [("1,x", "x"), ("[1,-2]", "-2"), ("{\"ids\":[1]}", "tokens"), ("999999", "999999")] {

@@ -31,7 +31,8 @@ struct ModelName: ParsableArguments {
   /// Only the tokenizer; a folder needs no weights for it.
   func loadTokenizer() throws -> Tokenizer {
     let path = try path()
-    if FileManager.default.fileExists(atPath: path + "/tokenizer.json") {
+    for name in ["tokenizer.json", "tokenizer.model"]
+    where FileManager.default.fileExists(atPath: path + "/" + name) {
       return try Tokenizer.load(folder: path)
     }
     return try LanguageModel.loadTokenizer(try ModelSource(path: path))

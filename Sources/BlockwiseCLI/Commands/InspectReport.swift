@@ -65,7 +65,7 @@ struct InspectReport {
     let tokenizer = try LanguageModel.loadTokenizer(source)
     let kind: String
     switch source {
-    case .folder(let folder): kind = try kindOfTokenizer(folder.path + "/tokenizer.json")
+    case .folder(let folder): kind = try folder.tokenizerPath.map(kindOfTokenizer) ?? "SentencePiece"
     case .gguf(let file):
       let model = file["tokenizer.ggml.model"]?.stringValue ?? "unknown"
       kind = file["tokenizer.ggml.pre"]?.stringValue.map { "\(model), \($0)" } ?? model
