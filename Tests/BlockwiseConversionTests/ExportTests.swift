@@ -181,4 +181,79 @@ import Testing
     }
     #expect(try folder.names() == ["copy"])
   }
+
+  @Test func `a folder with a SentencePiece model keeps its scores in a GGUF file`() throws {
+    let copy = folder.path + "/copy"
+    try FileManager.default.copyItem(
+      atPath: SharedData.packageFolder + "/Tests/Fixtures/models/mistral", toPath: copy)
+    try FileManager.default.removeItem(atPath: copy + "/tokenizer.json")
+    var writer = SentencePieceWriter()
+    writer.modelType = 2
+    writer.trainer = [(35, 1)]
+    writer.normalizer = [(3, 1), (4, 0)]
+    writer.pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
+    writer.pieces += (0..<256).map { byte in
+      let digits = String(byte, radix: 16, uppercase: true)
+      return ("<0x" + (digits.count < 2 ? "0" : "") + digits + ">", 0, 6)
+    }
+    // Longer tokens first, some of which no rule of neighbours would give in this order.
+    for (index, text) in ["\u{2581}t", "he", "\u{2581}the", "in", "er", "ing", "\u{2581}king"].enumerated() {
+      writer.pieces.append((text, Float(-index), 1))
+    }
+    for (index, text) in ["\u{2581}", "t", "h", "e", "i", "n", "g", "r", "k", "é"].enumerated() {
+      writer.pieces.append((text, Float(-1000 - index), 1))
+    }
+    try folder.write("copy/tokenizer.model", writer.bytes())
+    let file = try GGUFFile(path: try convert(copy, "a.gguf", .f16))
+    #expect(
+      file["tokenizer.ggml.scores"]?.arrayValue?.numbers?[259..<266].map { Int($0) }
+        == [0, -1, -2, -3, -4, -5, -6])
+    #expect(file["tokenizer.ggml.token_type"]?.arrayValue?.integers?.prefix(4) == [2, 3, 3, 6])
+    let (before, after) = (try Tokenizer.load(folder: copy), try Tokenizer.load(gguf: file))
+    for text in ["the king", "the  thing", "hering", "é in the", "東京", "", " t", "</s>the"] {
+      #expect(after.encode(text) == before.encode(text), "\(text)")
+      #expect(after.decode(before.encode(text)) == before.decode(before.encode(text)), "\(text)")
+    }
+  }
+
+  @Test func `pre-tokenisers get the name that GGUF has for them, or are refused`() throws {
+    let copy = folder.path + "/copy"
+    let qwen = SharedData.packageFolder + "/Tests/Fixtures/models/qwen2"
+    try FileManager.default.copyItem(atPath: qwen, toPath: copy)
+    let url = URL(fileURLWithPath: qwen + "/tokenizer.json")
+    let original = try #require(try JSONValue(parsing: [UInt8](try Data(contentsOf: url))).objectValue)
+    func split(_ expression: String) -> JSONValue {
+      [
+        "type": "Split", "pattern": ["Regex": .string(expression)], "behavior": "Isolated", "invert": false,
+      ]
+    }
+    let bytes: JSONValue = ["type": "ByteLevel", "add_prefix_space": false, "use_regex": false]
+    let pattern: JSONValue = ["type": "ByteLevel", "add_prefix_space": false, "use_regex": true]
+    let llama3 =
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
+      + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    let digits: JSONValue = ["type": "Digits", "individual_digits": true]
+    for (steps, normalizer, ignoresMerges, name) in [
+      ([split(llama3), bytes], JSONValue.null, true, "llama-bpe"),
+      ([split(llama3), bytes], .null, false, "dbrx"),
+      ([pattern], .null, false, "gpt-2"), ([digits, pattern], .null, false, "smollm"),
+      ([split(#"\w+"#), bytes], .null, false, nil), ([bytes, split(llama3)], .null, false, nil),
+      ([pattern], ["type": "Lowercase"], false, nil),
+      ([["type": "ByteLevel", "add_prefix_space": true, "use_regex": true]], .null, false, nil),
+    ] as [([JSONValue], JSONValue, Bool, String?)] {
+      var json = original
+      var model = try #require(json["model"]?.objectValue)
+      model["ignore_merges"] = .bool(ignoresMerges)
+      json["model"] = .object(model)
+      json["normalizer"] = normalizer
+      json["pre_tokenizer"] = ["type": "Sequence", "pretokenizers": .array(steps)]
+      try folder.write("copy/tokenizer.json", JSONValue.object(json).bytes())
+      if let name {
+        let file = try GGUFFile(path: try convert(copy, "\(name).gguf", .f16))
+        #expect(file["tokenizer.ggml.pre"]?.stringValue == name)
+      } else {
+        #expect(throws: TokenizerError.self) { try convert(copy, "bad.gguf", .f16) }
+      }
+    }
+  }
 }

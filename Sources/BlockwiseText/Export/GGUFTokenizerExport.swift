@@ -13,12 +13,7 @@ package struct GGUFTokenizerExport {
 
   private static let spaceMark = "\u{2581}"
 
-  private enum TokenType: Int32 {
-    case normal = 1
-    case unknown, control, userDefined, unused, byte
-  }
-
-  /// Reads tokenizer.json and its configuration.
+  /// Reads tokenizer.json or a SentencePiece tokenizer.model, and their configuration.
   ///
   /// - Parameters:
   ///   - tokenizer: the same tokenizer, loaded: it knows which tokens have a role.
@@ -28,18 +23,18 @@ package struct GGUFTokenizerExport {
   package init(
     _ folder: ModelFolder, tokenizer: Tokenizer, rowCount: Int, endTokens: [TokenID]
   ) throws {
-    guard let path = folder.tokenizerPath else {
-      throw TokenizerError.unsupported(
-        component: "tokenizer", kind: "a folder without tokenizer.json", supported: ["tokenizer.json"])
-    }
-    let source: TokenizerSource
+    let modelPath = folder.path + "/tokenizer.model"
+    let path = folder.tokenizerPath ?? modelPath
     do {
       let file = try MappedFile(path: path)
-      source = try withExtendedLifetime(file) { try TokenizerSource(file.bytes) }
-    } catch let error as TokenizerError {
-      throw TokenizerError.inFile(path, error)
-    }
-    do {
+      var source = try withExtendedLifetime(file) {
+        folder.tokenizerPath == nil
+          ? try TokenizerSource(sentencePiece: file.bytes, tokenizer: tokenizer)
+          : try TokenizerSource(file.bytes)
+      }
+      if source.pieces == nil, let model = try? MappedFile(path: modelPath) {
+        withExtendedLifetime(model) { source.adoptScores(sentencePiece: model.bytes) }
+      }
       try build(source, tokenizer: tokenizer, rowCount: rowCount)
     } catch let error as TokenizerError {
       throw TokenizerError.inFile(path, error)
@@ -79,15 +74,16 @@ package struct GGUFTokenizerExport {
     if isByteLevel {
       put("merges", .strings(source.merges.map { $0.left + [0x20] + $0.right }))
     } else {
-      put("add_space_prefix", .bool(try Self.addsSpacePrefix(source, steps)))
-      put("remove_extra_whitespaces", .bool(false))
+      let addsPrefix = try source.spaces?.addsPrefix ?? Self.addsSpacePrefix(source, steps)
+      put("add_space_prefix", .bool(addsPrefix))
+      put("remove_extra_whitespaces", .bool(source.spaces?.removesExtra ?? false))
     }
     stripsAddedTokens = source.added.contains(where: \.strips)
   }
 
   private func vocabulary(
     _ source: TokenizerSource, _ tokenizer: Tokenizer, rowCount: Int
-  ) throws -> ([[UInt8]], [TokenType]) {
+  ) throws -> ([[UInt8]], [PieceType]) {
     let last = max(source.tokens.keys.max() ?? 0, source.added.map(\.identifier).max() ?? 0)
     guard last < rowCount else {
       throw TokenizerError.invalidValue(
@@ -95,13 +91,14 @@ package struct GGUFTokenizerExport {
         expected: "at most \(rowCount - 1), the last row of the embedding")
     }
     var tokens: [[UInt8]] = []
-    var types: [TokenType] = []
+    var types: [PieceType] = []
     tokens.reserveCapacity(rowCount)
     for identifier in 0..<rowCount {
       if let text = source.tokens[identifier] {
         tokens.append(text)
         let isByte = source.fallsBackToBytes && Self.isByteToken(text)
-        types.append(isByte ? .byte : .normal)
+        let given = source.pieces.flatMap { $0.indices.contains(identifier) ? $0[identifier].type : nil }
+        types.append(given ?? (isByte ? .byte : .normal))
       } else {
         tokens.append(Array("[PAD\(identifier)]".utf8))
         types.append(.unused)
@@ -128,6 +125,9 @@ package struct GGUFTokenizerExport {
 
   /// The order of the merges as scores: what is merged first has the highest.
   private mutating func scores(_ source: TokenizerSource, _ tokens: [[UInt8]]) -> [Float] {
+    if let pieces = source.pieces {
+      return tokens.indices.map { pieces.indices.contains($0) ? pieces[$0].score : -1000 }
+    }
     var order: [[UInt8]: Int] = [:]
     var rules: Set<[UInt8]> = []
     for merge in source.merges {

@@ -1,6 +1,7 @@
 internal import BlockwiseFiles
 
-/// The parts of a tokenizer.json that another container needs, as they are written there.
+/// The parts of a folder's tokenizer that another container needs: of tokenizer.json as they are written there, or of
+/// a SentencePiece tokenizer.model.
 struct TokenizerSource {
   struct Merge {
     var left: [UInt8]
@@ -23,6 +24,10 @@ struct TokenizerSource {
   private(set) var ignoresMerges = false
   private(set) var normalizer: JSONValue = .null
   private(set) var preTokenizer: JSONValue = .null
+  /// Score and type of every piece of a SentencePiece model.
+  private(set) var pieces: [(score: Float, type: PieceType)]?
+  /// What a SentencePiece model says about spaces, where no tokenizer.json does.
+  private(set) var spaces: (addsPrefix: Bool, removesExtra: Bool)?
 
   /// Reads the bytes of a tokenizer.json.
   init(_ bytes: UnsafeRawBufferPointer) throws {
@@ -42,6 +47,41 @@ struct TokenizerSource {
     } catch let error as JSONError {
       throw TokenizerError.json(error)
     }
+  }
+
+  /// Reads the bytes of a SentencePiece tokenizer.model.
+  ///
+  /// - Parameter tokenizer: the same tokenizer, loaded with the files around it, which add tokens.
+  init(sentencePiece bytes: UnsafeRawBufferPointer, tokenizer: Tokenizer) throws {
+    let model = try SentencePieceModel(bytes.bindMemory(to: UInt8.self))
+    guard model.kind == .pairs else {
+      throw TokenizerError.unsupported(
+        component: "trainer_spec.model_type", kind: "\(model.kind)", supported: ["pairs (BPE)"])
+    }
+    guard model.characterMap.isEmpty, model.escapesSpaces, !model.spacesAreSuffixes else {
+      throw TokenizerError.unsupported(
+        component: "normalizer_spec", kind: "rules of its own", supported: ["identity"])
+    }
+    fallsBackToBytes = model.fallsBackToBytes
+    for (index, piece) in model.pieces.enumerated() { tokens[index] = Array(piece.text) }
+    pieces = model.pieces.map { ($0.score, $0.type) }
+    spaces = (model.addsPrefix, model.removesExtraSpaces)
+    added = tokenizer.parts.addedTokens.map {
+      Added(
+        content: $0.content, identifier: Int($0.identifier), isSpecial: $0.isSpecial,
+        strips: $0.stripsLeft || $0.stripsRight)
+    }
+  }
+
+  /// Takes over the scores of the SentencePiece model that this tokenizer.json was made from, which say more than its
+  /// merges; a model with other pieces is left alone.
+  mutating func adoptScores(sentencePiece bytes: UnsafeRawBufferPointer) {
+    guard let model = try? SentencePieceModel(bytes.bindMemory(to: UInt8.self)), model.kind == .pairs,
+      model.pieces.enumerated().allSatisfy({ index, piece in
+        tokens[index].map { $0.elementsEqual(piece.text) } ?? added.contains { $0.identifier == index }
+      })
+    else { return }
+    pieces = model.pieces.map { ($0.score, $0.type) }
   }
 
   private mutating func readModel(_ reader: inout JSONReader) throws {
