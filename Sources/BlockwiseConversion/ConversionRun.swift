@@ -11,7 +11,9 @@ struct ConversionRun {
 
   /// Writes a GGUF file.
   func write(_ content: GGUFContent, to output: String) throws -> ConversionReport {
-    var plan = TypePlan(options, layerCount: content.layerCount, tiesEmbeddings: content.tiesEmbeddings)
+    var plan = TypePlan(
+      options, layerCount: content.layerCount, tiesEmbeddings: content.tiesEmbeddings,
+      passesOthers: content.isRewritten)
     let types = try plan.types(content.tensors)
     let importance = try importance(content.tensors, types)
     try checkMemory(content.tensors, output)
@@ -70,7 +72,8 @@ struct ConversionRun {
           path: output, reason: "the folder holds other things than a model")
       }
     }
-    var plan = TypePlan(options, layerCount: 0, tiesEmbeddings: false)
+    var plan = TypePlan(
+      options, layerCount: 0, tiesEmbeddings: false, passesOthers: content.isRewritten)
     let types = try plan.types(content.tensors)
     try checkMemory(content.tensors, output)
     let partial =

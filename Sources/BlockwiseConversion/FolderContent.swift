@@ -8,6 +8,8 @@ struct FolderContent {
   var files: [(name: String, bytes: [UInt8])]
   var tensors: [ExportTensor]
   var notes: [String]
+  /// Whether it was a folder before.
+  var isRewritten = false
 
   /// The content of a folder made from a GGUF file.
   init(exporting file: GGUFFile, format: QuantizationFormat) throws {
@@ -46,6 +48,7 @@ struct FolderContent {
       return ExportTensor(name, shape: view.shape, role: .vector, source: .tensors([view]))
     }
     notes = []
+    isRewritten = true
   }
 
   private static func typeName(_ format: QuantizationFormat) -> String {

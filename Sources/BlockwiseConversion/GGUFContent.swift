@@ -9,6 +9,8 @@ struct GGUFContent {
   var layerCount: Int
   var tiesEmbeddings: Bool
   var notes: [String] = []
+  /// Whether it was a GGUF file before.
+  var isRewritten = false
 
   /// The number of the present rules of quantisation in `general.quantization_version`.
   static let quantizationVersion: UInt32 = 2
@@ -35,6 +37,7 @@ struct GGUFContent {
     put("general.file_type", format.fileType)
     put("general.quantization_version", Self.quantizationVersion)
     self.metadata = metadata
+    isRewritten = true
     tensors = try file.names.map { Self.tensor(try file.tensor(named: $0)) }
     layerCount =
       file["general.architecture"]?.stringValue.flatMap { file["\($0).block_count"]?.integerValue } ?? 0

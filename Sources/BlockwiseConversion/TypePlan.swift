@@ -6,11 +6,14 @@ struct TypePlan {
   private let options: ConversionOptions
   private let layerCount: Int
   private let tiesEmbeddings: Bool
+  /// Whether tensors that are no floats pass through: in a container that is only rewritten.
+  private let passesOthers: Bool
   private var usedOverrides: Set<Int> = []
   private(set) var notes: [String] = []
   private var fallbacks: [String: Int] = [:]
 
-  init(_ options: ConversionOptions, layerCount: Int, tiesEmbeddings: Bool) {
+  init(_ options: ConversionOptions, layerCount: Int, tiesEmbeddings: Bool, passesOthers: Bool) {
+    self.passesOthers = passesOthers
     self.options = options
     self.layerCount = layerCount
     self.tiesEmbeddings = tiesEmbeddings
@@ -38,11 +41,11 @@ struct TypePlan {
   }
 
   private mutating func type(_ tensor: ExportTensor) throws -> TensorType {
-    // Types that are no numbers pass through; a rewritten file keeps what it has.
+    // Positions and flags pass through a container that is rewritten. Elsewhere they would be codes of weights whose
+    // meaning is not known here.
     if let stored = tensor.storedType, !stored.isDecodable {
-      guard options.container == .gguf, stored.blockElementCount == 1, !tensor.changesValues else {
-        throw unreadable(tensor, stored)
-      }
+      let isPlain = stored.blockElementCount == 1 && !stored.name.hasPrefix("F")
+      guard passesOthers, isPlain, !tensor.changesValues else { throw unreadable(tensor, stored) }
       return stored
     }
     if options.container == .hf { return options.format.matrixType }

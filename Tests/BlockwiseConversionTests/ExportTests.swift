@@ -256,4 +256,37 @@ import Testing
       }
     }
   }
+
+  @Test func `weights in codes of another scheme are refused, positions pass through`() throws {
+    let source = SharedData.packageFolder + "/Tests/Fixtures/models/llama"
+    let copy = folder.path + "/copy"
+    try FileManager.default.copyItem(atPath: source, toPath: copy)
+    let store = try SafetensorsFile(path: source + "/model.safetensors")
+    let coded = "model.layers.0.mlp.up_proj.weight"
+    func write(codes: Bool) throws {
+      var writer = SafetensorsWriter()
+      for name in store.names {
+        let view = try store.tensor(named: name)
+        let isCoded = codes && name == coded
+        try writer.append(
+          name, type: isCoded ? try #require(TensorType.safetensors("I8")) : view.type, shape: view.shape,
+          bytes: isCoded ? [UInt8](repeating: 1, count: view.elementCount) : Array(view.bytes))
+      }
+      try writer.append(
+        "model.position_ids", type: .i64, shape: [2], bytes: [UInt8](repeating: 0, count: 16))
+      try writer.write(to: copy + "/model.safetensors")
+    }
+    try write(codes: true)
+    #expect {
+      try convert(copy, "a.gguf", .f16)
+    } throws: {
+      "\($0)".contains(coded)
+    }
+    try write(codes: false)
+    let file = try GGUFFile(path: try convert(copy, "a.gguf", .f16))
+    #expect(!file.names.contains { $0.contains("position") })
+    let back = try ModelSource(path: try convert(copy, "half", .f16))
+    #expect(try back.weights.tensor(named: "model.position_ids").type == .i64)
+    #expect(try back.weights.tensor(named: coded).type == .f16)
+  }
 }

@@ -75,6 +75,9 @@ package struct GGUFExport {
 
   private mutating func putRotary() throws {
     let rotary = configuration.rotary
+    guard !family.pairsRows || rotary.dimension == configuration.headDimension else {
+      throw refuse("rotating \(rotary.dimension) of \(configuration.headDimension) elements of a head")
+    }
     put("rope.dimension_count", rotary.dimension)
     put("rope.freq_base", .float32(Float(rotary.base)))
     switch rotary.scaling {
@@ -218,6 +221,7 @@ package struct GGUFExport {
     if factor != 1 {
       notes.append("the scale of attention scores is part of \(scaled), as GGUF has no key for it")
     }
+    noteOthers(pairs.all().flatMap(\.folderNames))
     let extras = tensors  // rotary factors
     tensors = []
     for pair in pairs.all() {
@@ -239,5 +243,18 @@ package struct GGUFExport {
       tensors.append(tensor)
       if pair.role == .embedding { tensors += extras }
     }
+  }
+
+  /// Names tensors that the network has no place for, but for buffers that are computed and a tied head's copy.
+  private mutating func noteOthers(_ used: [String]) {
+    let used = Set(used)
+    let buffers = ["rotary_emb.inv_freq", "attention.bias", "attention.masked_bias", "lm_head.weight"]
+    let others = folder.weights.names.filter { name in
+      !used.contains(name) && !buffers.contains { name.hasSuffix($0) }
+    }
+    guard !others.isEmpty, traits.multimodalArchitecture == nil else { return }
+    notes.append(
+      "\(others.count) tensors are not written, as the architecture has no place for them: "
+        + others.prefix(4).joined(separator: ", ") + (others.count > 4 ? ", …" : ""))
   }
 }
