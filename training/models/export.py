@@ -25,7 +25,7 @@ NAMES = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
 
 
 def gguf_name(name: str) -> str:
-    whole = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}
+    whole = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"}
     if name in whole:
         return whole[name]
     _, _, layer, rest = name.split(".", 3)
@@ -40,12 +40,11 @@ def read_weights(path: Path, vocabulary: int = 0):
     never knew a mask token gets one.
     """
     config, weights = stored_weights(path)
-    table = weights["model.embed_tokens.weight"]
-    if len(table) < vocabulary:
-        more = table.mean(dim=0, keepdim=True).expand(vocabulary - len(table), -1)
-        weights["model.embed_tokens.weight"] = torch.cat((table, more))
-        config = dataclasses.replace(config, vocab_size=vocabulary)
-    return config, weights
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        table = weights.get(name)
+        if table is not None and len(table) < vocabulary:
+            weights[name] = torch.cat((table, table.mean(dim=0, keepdim=True).expand(vocabulary - len(table), -1)))
+    return dataclasses.replace(config, vocab_size=max(vocabulary, config.vocab_size)), weights
 
 
 def stored_weights(path: Path):
@@ -54,14 +53,18 @@ def stored_weights(path: Path):
         return Config(**state["config"]), state["model"]
     if path.is_dir():
         c = json.loads((path / "config.json").read_text())
-        if c.get("model_type") not in ("qwen2", "Fast_dLLM_Qwen") or not c.get("tie_word_embeddings", False):
-            raise SystemExit(f"{path}: only Qwen2-type models with tied embeddings are read here, not {c.get('model_type')}")
-        rope = c.get("rope_parameters") or {}
+        if c.get("model_type") not in ("qwen2", "Fast_dLLM_Qwen") or c.get("use_sliding_window"):
+            raise SystemExit(f"{path}: only Qwen2-type models without a sliding window are read here, not {c.get('model_type')}")
+        rope = c.get("rope_parameters") or c.get("rope_scaling") or {}
+        if rope.get("rope_type", rope.get("type", "default")) != "default":
+            raise SystemExit(f"{path}: rope scaling is not supported here")
+        c.setdefault("tie_word_embeddings", False)
         values = {k: c[k] for k in Config().to_dict() if k in c} | {"rope_theta": rope.get("rope_theta", c.get("rope_theta", 10000.0))}
         weights = {}
-        for file in sorted(path.glob("*.safetensors")):
+        for file in sorted(path.glob("model*.safetensors")):
             weights |= load_file(file)
-        weights.pop("lm_head.weight", None)
+        if c["tie_word_embeddings"]:
+            weights.pop("lm_head.weight", None)
         return Config(**values), {k: v.float() for k, v in weights.items()}
     reader = gguf.GGUFReader(path)
 
@@ -69,7 +72,7 @@ def stored_weights(path: Path):
         return reader.fields[f"qwen2.{key}"].contents()
 
     config = Config(
-        vocab_size=value("vocab_size"), hidden_size=value("embedding_length"), intermediate_size=value("feed_forward_length"),
+        tie_word_embeddings=not any(t.name == "output.weight" for t in reader.tensors), vocab_size=value("vocab_size"), hidden_size=value("embedding_length"), intermediate_size=value("feed_forward_length"),
         num_hidden_layers=value("block_count"), num_attention_heads=value("attention.head_count"),
         num_key_value_heads=value("attention.head_count_kv"), max_position_embeddings=value("context_length"),
         rope_theta=value("rope.freq_base"), rms_norm_eps=value("attention.layer_norm_rms_epsilon"))
@@ -118,7 +121,9 @@ def write_gguf(path: Path, config: Config, weights: dict, tokenizer: Tokenizer, 
         if data.ndim == 1:  # norms and biases stay f32
             w.add_tensor(gguf_name(key), data)
         else:
-            w.add_tensor(gguf_name(key), gguf.quants.quantize(data, kind), raw_dtype=kind)
+            fits = quantization == "F16" or data.shape[1] % 32 == 0  # blocks of Q8_0 hold 32 values
+            row = kind if fits else gguf.GGMLQuantizationType.F16
+            w.add_tensor(gguf_name(key), gguf.quants.quantize(data, row), raw_dtype=row)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -127,7 +132,8 @@ def write_gguf(path: Path, config: Config, weights: dict, tokenizer: Tokenizer, 
 
 def llada_name(name: str) -> str:
     """The name of a parameter in LLaDA's checkpoints."""
-    whole = {"model.embed_tokens.weight": "model.transformer.wte.weight", "model.norm.weight": "model.transformer.ln_f.weight"}
+    whole = {"model.embed_tokens.weight": "model.transformer.wte.weight", "model.norm.weight": "model.transformer.ln_f.weight",
+             "lm_head.weight": "model.transformer.ff_out.weight"}
     if name in whole:
         return whole[name]
     names = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ff_norm", "self_attn.q_proj": "q_proj",
@@ -145,13 +151,13 @@ def configuration(config: Config, objective: str, end: int, mask: int) -> dict:
             "n_heads": config.num_attention_heads, "n_kv_heads": config.num_key_value_heads, "n_layers": config.num_hidden_layers,
             "mlp_hidden_size": config.intermediate_size, "vocab_size": config.vocab_size, "embedding_size": config.vocab_size,
             "max_sequence_length": config.max_position_embeddings, "rope": True, "rope_theta": config.rope_theta,
-            "rms_norm_eps": config.rms_norm_eps, "weight_tying": True, "block_type": "llama", "layer_norm_type": "rms",
+            "rms_norm_eps": config.rms_norm_eps, "weight_tying": config.tie_word_embeddings, "block_type": "llama", "layer_norm_type": "rms",
             "activation_type": "silu", "include_bias": False, "include_qkv_bias": True, "mask_token_id": mask,
             "eos_token_id": end, "pad_token_id": end, "dtype": "float32"}
     out = {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu", "attention_dropout": 0.0,
         **{k: v for k, v in config.to_dict().items() if k != "rope_theta"},
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}, "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
         "use_sliding_window": False, "sliding_window": None, "bos_token_id": None, "eos_token_id": end, "pad_token_id": end,
         "initializer_range": 0.04, "use_cache": True, "dtype": "float32"}
     if objective == "block":  # still an ordinary Qwen2 model; an engine that knows these keys may decode blocks

@@ -22,6 +22,7 @@ class Config:
     max_position_embeddings: int = 1024
     rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = True
 
     @property
     def head_dim(self) -> int:
@@ -105,12 +106,14 @@ class Decoder(nn.Module):
 
 
 class Network(nn.Module):
-    """Tied embeddings: the output head is the embedding table."""
+    """With tied embeddings, as ours have, the output head is the embedding table."""
 
     def __init__(self, c: Config):
         super().__init__()
         self.config = c
         self.model = Decoder(c)
+        if not c.tie_word_embeddings:
+            self.lm_head = nn.Linear(c.hidden_size, c.vocab_size, bias=False)
         inverse = c.rope_theta ** (-torch.arange(0, c.head_dim, 2, dtype=torch.float64) / c.head_dim)
         angle = torch.arange(c.max_position_embeddings, dtype=torch.float64)[:, None] * inverse
         self.register_buffer("cos", angle.cos().float(), persistent=False)  # [positions, head_dim / 2]
@@ -137,7 +140,7 @@ class Network(nn.Module):
         return self.model.norm(x)
 
     def logits(self, hidden):
-        return F.linear(hidden, self.model.embed_tokens.weight)
+        return F.linear(hidden, (self.model.embed_tokens if self.config.tie_word_embeddings else self.lm_head).weight)
 
     def forward(self, ids, positions=None, mask=None, caches=None):
         return self.logits(self.hidden(ids, positions, mask, caches))

@@ -97,6 +97,7 @@ class Objectives(unittest.TestCase):
             self.assertLess(values[-1], 0.7 * values[0], objective.__name__)
 
 
+torch.set_num_threads(1)
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12, 13], [14]]
 
 
@@ -148,6 +149,50 @@ class Decoding(unittest.TestCase):
         model = network()
         for rows, _ in (decode.blocks(model, PROMPTS, limit=20, block_size=8), decode.masked(model, PROMPTS, limit=20, block_size=8)):
             self.assertFalse(any(MASK_ID in row for row in rows))
+
+
+class Learning(unittest.TestCase):
+    """Objective and decoder agree: what a small network learns by the one, the other writes."""
+
+    def learned(self, objective, steps, seed=1):
+        model = network(seed)
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.08)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+        g = torch.Generator().manual_seed(seed)
+        for step in range(steps):
+            first = torch.randint(20, (16, 1), generator=g)  # counting through 20 tokens, round and round
+            ids = (first + torch.arange(25)) % 20 + 10
+            weights = torch.ones(16, 25)
+            if objective is masked:
+                weights[:, :4] = 0.1
+            b = Batch(ids, weights, torch.zeros_like(ids), torch.zeros_like(ids), torch.arange(25).repeat(16, 1))
+            loss = objective(model, b, generator=torch.Generator().manual_seed(step), block_size=(2, 4, 8)[step % 3])[0]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return model.eval()
+
+    def test_block_diffusion(self):
+        model = self.learned(block_diffusion, 250)
+        prompts = [[12, 13, 14, 15], [27, 28, 29, 10, 11]]
+        right = [[(p[-1] - 10 + i) % 20 + 10 for i in range(1, 17)] for p in prompts]
+        self.assertEqual(decode.autoregressive(model, prompts, limit=16)[0], right)
+        for size in (1, 4, 8):
+            rows, passes = decode.blocks(model, prompts, limit=16, block_size=size)
+            self.assertEqual(rows, right, size)
+            self.assertEqual(passes, [16, 16])  # D - 1 passes that fill a block and one that commits it
+            rows, passes = decode.blocks(model, prompts, limit=16, block_size=size, threshold=0.5)
+            self.assertEqual(rows, right, size)
+            if size == 8:
+                self.assertLess(passes[0], 16)
+
+    def test_masked(self):
+        model = self.learned(masked, 400)
+        prompts = [[12, 13, 14, 15], [27, 28, 29, 10]]
+        right = [[(p[-1] - 10 + i) % 20 + 10 for i in range(1, 17)] for p in prompts]
+        self.assertEqual(decode.masked(model, prompts, limit=16, block_size=8)[0], right)
 
 
 class Files(unittest.TestCase):

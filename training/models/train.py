@@ -112,8 +112,8 @@ def main():
     model = Network(config)
     if start:
         model.load_state_dict(start)
-    inner = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
-    outer = [p for n, p in model.named_parameters() if "embed" in n]
+    inner = [p for n, p in model.named_parameters() if p.dim() == 2 and not n.startswith(("model.embed", "lm_head"))]
+    outer = [p for n, p in model.named_parameters() if n.startswith(("model.embed", "lm_head"))]
     small = [p for p in model.parameters() if p.dim() == 1]
     optimizers = [
         torch.optim.Muon(inner, lr=options.rate, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
