@@ -38,7 +38,7 @@ struct FolderContent {
     for name in [
       "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json",
       "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-      "preprocessor_config.json",
+      "chat_template.json", "preprocessor_config.json", "processor_config.json",
     ] where FileIdentity(folder.path + "/" + name) != nil {
       let file = try MappedFile(path: folder.path + "/" + name)
       files.append((name, withExtendedLifetime(file) { Array(file.bytes) }))

@@ -85,4 +85,47 @@ import Testing
     #expect(try count("<s>The") == count("The"))
     #expect(try count("<s>The", ["--plain-prompt"]) > count("The"))
   }
+
+  /// A copy of a fixture with another configuration.
+  private func copy(_ name: String, _ change: (inout JSONObject) -> Void) throws -> TemporaryFolder {
+    let model = try #require(CommandLineTool.model(name))
+    let folder = try TemporaryFolder()
+    for file in try FileManager.default.contentsOfDirectory(atPath: model) where !file.hasPrefix("expected") {
+      try FileManager.default.copyItem(atPath: "\(model)/\(file)", toPath: "\(folder.path)/\(file)")
+    }
+    let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/config.json")))
+    guard case .object(var config) = try JSONValue(parsing: bytes) else { return folder }
+    change(&config)
+    _ = try folder.write("config.json", JSONValue.object(config).text(.compact))
+    return folder
+  }
+
+  @Test func `inspect says what the other commands would refuse`() throws {
+    let changes: [(String, JSONValue, String)] = [
+      ("num_hidden_layers", 1, "number of layers"), ("num_hidden_layers", 7, "model.layers.2"),
+      ("vocab_size", 100, "embed_tokens"),
+    ]
+    for (key, value, word) in changes {
+      let folder = try copy("llama") { $0[key] = value }
+      let json = try CommandLineTool.run(["inspect", folder.path, "--json"]).json()
+      #expect(try !json.bool("supported"), "\(key)")
+      let problem = try json.string("problem")
+      #expect(problem.contains(word), "\(key): \(problem)")
+      let generated = try CommandLineTool.run(["generate", "-m", folder.path, "x"])
+      #expect(generated.code == 1 && generated.errors.contains(word), "\(generated.errors)")
+    }
+  }
+
+  @Test func `a template of a multimodal model stands in a JSON file of its own`() throws {
+    let folder = try copy("mistral") { _ in }
+    let template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    let json: JSONValue = ["chat_template": .string(template)]
+    let file = try folder.write("chat_template.json", json.text(.compact))
+    let messages = Array("[{\"role\": \"user\", \"content\": \"Hi\"}]".utf8)
+    let found = try CommandLineTool.run(["template", "-m", folder.path], input: messages)
+    #expect(found.text == "[user]Hi", "\(found.errors)")
+    let given = try CommandLineTool.run(["template", "--template-file", file], input: messages)
+    #expect(given.text == "[user]Hi", "\(given.errors)")
+    #expect(try CommandLineTool.run(["inspect", folder.path, "--json"]).json().bool("chat_template"))
+  }
 }

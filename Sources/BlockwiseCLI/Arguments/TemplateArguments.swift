@@ -62,13 +62,22 @@ struct TemplateArguments: ParsableArguments {
     return thinking != nil ? "--thinking" : nil
   }
 
+  /// The template itself, also where a file keeps it as JSON (`chat_template.json`, `tokenizer_config.json`).
+  private static func template(_ text: String, _ file: String) throws -> String {
+    guard file.hasSuffix(".json"), let value = try? JSONValue(parsing: Array(text.utf8)) else { return text }
+    guard let template = value["chat_template"]?.stringValue else {
+      throw UsageError("--template-file \(file): there is no string 'chat_template' in it")
+    }
+    return template
+  }
+
   /// The library's options for these arguments.
   func options() throws -> ChatOptions {
     var options = ChatOptions(templateName: templateName, isThinking: thinking.map { $0 == .on })
     for setting in settings { options.variables[setting.name] = setting.value }
     if let templateFile {
       let text = try TextInput.text(try TextInput.file(templateFile), from: templateFile)
-      options.template = try ChatTemplate(source: text, name: templateFile)
+      options.template = try ChatTemplate(source: Self.template(text, templateFile), name: templateFile)
     }
     return options
   }

@@ -98,7 +98,9 @@ struct ChatCommand: AsyncParsableCommand {
         do {
           try history?.append(text)
         } catch {
-          if !hasHistoryFailed { StandardStream.error.note("The history is not kept: \(error)") }
+          if !hasHistoryFailed {
+            StandardStream.error.note("The history is not kept: \(error.localizedDescription)")
+          }
           hasHistoryFailed = true
         }
         do {

@@ -89,7 +89,7 @@ struct GenerationReport {
   }
 
   /// The sampling in words.
-  private static func words(_ sampling: SamplingOptions) -> String {
+  static func words(_ sampling: SamplingOptions, hasSeed: Bool = true) -> String {
     var parts: [String] = []
     if sampling.isGreedy {
       parts.append("the most likely token")
@@ -102,7 +102,7 @@ struct GenerationReport {
     if sampling.repetitionPenalty != 1 { parts.append("repetition penalty \(sampling.repetitionPenalty)") }
     if sampling.presencePenalty != 0 { parts.append("presence penalty \(sampling.presencePenalty)") }
     if sampling.frequencyPenalty != 0 { parts.append("frequency penalty \(sampling.frequencyPenalty)") }
-    if !sampling.isGreedy { parts.append("seed \(sampling.seed)") }
+    if hasSeed, !sampling.isGreedy { parts.append("seed \(sampling.seed)") }
     return parts.joined(separator: ", ")
   }
 

@@ -28,7 +28,22 @@ extension InspectReport {
         ]
       })
     object["tokenizer"] = tokenizerJSON
-    object["chat_template"] = .bool(hasChatTemplate)
+    object["end_tokens"] = .array(endTokens.map { .integer(Int64($0.rawValue)) })
+    let sampling = generation.sampling
+    object["recommended_sampling"] = [
+      "temperature": .number(Double(sampling.temperature)),
+      "top_k": sampling.topK.map { .integer(Int64($0)) } ?? .null,
+      "top_p": .number(Double(sampling.topP)), "min_p": .number(Double(sampling.minP)),
+      "repetition_penalty": .number(Double(sampling.repetitionPenalty)),
+    ]
+    switch chatTemplate {
+    case .success(let names):
+      object["chat_template"] = .bool(!names.isEmpty)
+      object["chat_templates"] = .array(names.map { .string($0) })
+    case .failure(let error):
+      object["chat_template"] = .bool(false)
+      object["chat_template_problem"] = .string("\(error)")
+    }
     object["methods"] = .array(methods.map { .string($0) })
     object["kernels"] = .string(KernelVariant.best.name)
     object["tensors"] = .array(

@@ -35,7 +35,17 @@ extension InspectReport {
       for warning in facts.warnings { add("  note", warning) }
     case .failure(let error): add("tokenizer", "not usable: \(error)")
     }
-    add("chat template", hasChatTemplate ? "yes" : "no")
+    if !endTokens.isEmpty { add("ends at", endTokens.map { "\($0)" }.joined(separator: ", ")) }
+    let sampling = generation.sampling
+    if !sampling.isGreedy || sampling.repetitionPenalty != 1 {
+      add("sampling", GenerationReport.words(sampling, hasSeed: false) + " (recommended)")
+    }
+    switch chatTemplate {
+    case .success(let names) where names.isEmpty: add("chat template", "no")
+    case .success(let names):
+      add("chat template", names == [ChatTemplateSources.defaultName] ? "yes" : names.joined(separator: ", "))
+    case .failure(let error): add("chat template", "not usable: \(error)")
+    }
     add(
       "kernels",
       "\(KernelVariant.best.name) (\(KernelVariant.available.map(\.name).joined(separator: ", ")) run here)")

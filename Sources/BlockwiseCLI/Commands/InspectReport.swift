@@ -27,7 +27,12 @@ struct InspectReport {
   let container: String
   let architecture: String
   let tensors: [TensorView]
-  let hasChatTemplate: Bool
+  /// The names of the chat templates, or why one of them cannot be read.
+  let chatTemplate: Result<[String], any Error>
+  /// Whether the tensors are those that the configuration asks for.
+  let weightProblem: Result<Void, any Error>
+  /// End tokens and sampling that the checkpoint recommends.
+  let generation: GenerationConfiguration
   let model: Result<(configuration: DecoderConfiguration, traits: ModelTraits), any Error>
   let tokenizer: Result<TokenizerFacts, any Error>
   /// Bytes that the weights will take in memory; nil where the model cannot be run.
@@ -43,21 +48,25 @@ struct InspectReport {
     let memory = try? DecoderModel.residentByteCount(source)
     memoryByteCount = memory?.byteCount
     keepsBlocks = memory?.keepsBlocks ?? false
+    chatTemplate = Result {
+      let sources = try ChatTemplateSources(source)
+      // Reading them says whether this version understands them.
+      for name in sources.names { _ = try sources.template(named: name) }
+      return sources.names
+    }
+    weightProblem = Result { try DecoderModel.check(source) }
+    generation = source.generationConfiguration
     switch source {
     case .folder(let folder):
       container = "Hugging Face folder"
       architecture =
         folder.configuration["architectures"]?[0]?.stringValue
         ?? folder.configuration["model_type"]?.stringValue ?? "unknown"
-      hasChatTemplate =
-        folder.tokenizerConfiguration?["chat_template"].map { !$0.isNull } ?? false
-        || FileManager.default.fileExists(atPath: folder.path + "/chat_template.jinja")
     case .gguf(let file):
       container =
         "GGUF version \(file.version)"
         + (file.files.count > 1 ? ", split over \(file.files.count) files" : "")
       architecture = file["general.architecture"]?.stringValue ?? "unknown"
-      hasChatTemplate = file["tokenizer.chat_template"] != nil
     }
   }
 
@@ -131,7 +140,17 @@ struct InspectReport {
     if let format = formats.first(where: { $0.resident == nil }) {
       return "tensors are stored as \(format.name), which this version cannot compute with"
     }
+    if case .failure(let error) = weightProblem { return "\(error)" }
     return nil
+  }
+
+  /// Tokens that end a text.
+  var endTokens: [TokenID] {
+    var tokens = Set(generation.endTokens)
+    if case .success(let facts) = tokenizer, let token = facts.special.first(where: { $0.name == "eos" }) {
+      tokens.insert(token.token)
+    }
+    return tokens.sorted()
   }
 
   /// Decoding methods of this version that apply.

@@ -76,7 +76,9 @@ struct QuantizeCommand: AsyncParsableCommand {
     }
     if container == .hf {
       guard format.isFloat else {
-        throw ValidationError("--format \(format.rawValue): a Hugging Face folder holds f32, f16 or bf16")
+        throw ValidationError(
+          "--format \(format.rawValue): \(output) is to be a Hugging Face folder, which holds f32, f16 or bf16; "
+            + "for a GGUF file end the name with .gguf or add --to gguf")
       }
       guard keepOutput == nil, tensorType.isEmpty, imatrix == nil else {
         throw ValidationError("--keep-output, --tensor-type and --imatrix are for GGUF files")

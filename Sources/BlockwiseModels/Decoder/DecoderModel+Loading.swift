@@ -32,6 +32,7 @@ extension DecoderModel {
     if let variant = options.kernelVariant, !variant.isAvailable {
       throw ModelError.unsupported("kernel variant \(variant.name) on this machine", file: file)
     }
+    try RequiredTensors(description).check(store)
     let cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     let layout = try CacheLayout.checked(configuration, format: cacheFormat, file: file)
     let keepsBlocks = options.keepsBlocks ?? prefersBlocks(store, description, limit: options.memoryLimit)
@@ -98,6 +99,13 @@ extension DecoderModel {
     let widened = residentByteCount(of: store, description, keepsBlocks: false)
     return widened > available / 4 * 3
       && widened > residentByteCount(of: store, description, keepsBlocks: true)
+  }
+
+  /// Whether the weights of a checkpoint are those that its configuration asks for; they are not read.
+  /// - Throws: ``ModelError`` and ``ModelFileError``: what ``load(_:options:maskToken:progress:)`` would refuse.
+  public static func check(_ source: ModelSource) throws {
+    let (description, store, _) = try describe(source)
+    try RequiredTensors(description).check(store)
   }
 
   /// Everything about a checkpoint but its weights.

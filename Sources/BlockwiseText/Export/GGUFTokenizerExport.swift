@@ -295,28 +295,9 @@ package struct GGUFTokenizerExport {
   }
 
   private mutating func putTemplates(_ folder: ModelFolder) throws {
-    var templates: [(name: String, text: String)] = []
-    switch folder.tokenizerConfiguration?["chat_template"] {
-    case .string(let text): templates = [("default", text)]
-    case .array(let entries):
-      templates = entries.compactMap { entry in
-        guard let name = entry["name"]?.stringValue, let text = entry["template"]?.stringValue else {
-          return nil
-        }
-        return (name, text)
-      }
-    default: break
-    }
-    if let file = try? MappedFile(path: folder.path + "/chat_template.jinja"),
-      let text = withExtendedLifetime(
-        file, { String(validating: file.bytes.bindMemory(to: UInt8.self), as: UTF8.self) })
-    {
-      // The separate file is the newer place.
-      templates.removeAll { $0.name == "default" }
-      templates.insert(("default", text), at: 0)
-    }
     var names: [String] = []
-    for (name, text) in templates {
+    for source in try ChatTemplateSources(folder: folder.path).sources {
+      let (name, text) = (source.name, source.text)
       if name == "default" {
         metadata.append(("tokenizer.chat_template", .string(text)))
       } else {

@@ -7,7 +7,8 @@ internal import Foundation
 /// | where | what |
 /// |---|---|
 /// | `chat_template.jinja` | the template |
-/// | `tokenizer_config.json`, `chat_template` | the template, or a list of `{name, template}` |
+/// | `chat_template.json`, `chat_template` (of multimodal models) | the template, or a list of `{name, template}` |
+/// | `tokenizer_config.json`, `chat_template` | likewise |
 /// | `additional_chat_templates/*.jinja` | templates by name |
 /// | GGUF, `tokenizer.chat_template` and `tokenizer.chat_template.NAME` | the template, templates by name |
 public struct ChatTemplateSources: Sendable {
@@ -47,7 +48,7 @@ public struct ChatTemplateSources: Sendable {
   ///
   /// - Throws: ``ModelFileError``, ``TemplateError``: a file cannot be read.
   public init(path: String) throws {
-    let files = ["tokenizer_config.json", "chat_template.jinja", "tokenizer.json"]
+    let files = ["tokenizer_config.json", "chat_template.jinja", "chat_template.json", "tokenizer.json"]
     if files.contains(where: { FileManager.default.fileExists(atPath: path + "/" + $0) }) {
       try self.init(folder: path)
     } else {
@@ -84,8 +85,24 @@ public struct ChatTemplateSources: Sendable {
     if FileManager.default.fileExists(atPath: single) {
       add(Source(place: single, text: try Self.text(single)))
     }
-    let file = path + "/tokenizer_config.json"
-    switch configuration?["chat_template"] {
+    let older = path + "/chat_template.json"
+    if FileManager.default.fileExists(atPath: older) {
+      let file = try MappedFile(path: older)
+      let value = try ModelFileError.naming(older) { try JSONValue(parsing: file.bytes) }
+      add(value["chat_template"], in: older)
+    }
+    add(configuration?["chat_template"], in: path + "/tokenizer_config.json")
+    let folder = path + "/additional_chat_templates"
+    for name in ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+    where name.hasSuffix(".jinja") {
+      let file = folder + "/" + name
+      add(Source(name: String(name.dropLast(".jinja".count)), place: file, text: try Self.text(file)))
+    }
+  }
+
+  /// What stands under `chat_template` in a JSON file.
+  private mutating func add(_ value: JSONValue?, in file: String) {
+    switch value {
     case nil, .null?: break
     case .string(let text)?: add(Source(place: file, text: text))
     case .array(let elements)?:
@@ -101,12 +118,6 @@ public struct ChatTemplateSources: Sendable {
     case let value?:
       problems[Self.defaultName] = .invalidSource(
         file: file, found: value.summary, expected: "a string or a list")
-    }
-    let folder = path + "/additional_chat_templates"
-    for name in ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
-    where name.hasSuffix(".jinja") {
-      let file = folder + "/" + name
-      add(Source(name: String(name.dropLast(".jinja".count)), place: file, text: try Self.text(file)))
     }
   }
 
