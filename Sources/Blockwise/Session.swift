@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import BlockwiseKernels
 
 /// One conversation with a model: keeps the cache, so that the next prompt only evaluates what is new in it.
 ///
@@ -22,7 +22,7 @@ public final class Session: Sendable {
     var running: Running?
   }
 
-  private let state = Mutex(State())
+  private let state = Protected(State())
 
   init(model: LanguageModel, cache: CacheHandle) {
     self.model = model
