@@ -102,12 +102,22 @@ struct ConversionRun {
   }
 
   /// Puts a complete folder in its place.
+  /// Files of a model folder that say something of its weights or its texts.
+  private static let describing: Set<String> = [
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+    "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+    "chat_template.json", "additional_chat_templates",
+  ]
+
   private func move(_ partial: String, to output: String, exists: Bool) throws {
     let files = FileManager.default
     do {
       guard exists else { return try files.moveItem(atPath: partial, toPath: output) }
-      // An index of older shards would describe other weights.
-      try? files.removeItem(atPath: output + "/model.safetensors.index.json")
+      // What is left of the older model would count beside the new one: shards and their index, other templates.
+      for name in try files.contentsOfDirectory(atPath: output)
+      where name.hasPrefix("model") && name.contains(".safetensors") || Self.describing.contains(name) {
+        try files.removeItem(atPath: output + "/" + name)
+      }
       for name in try files.contentsOfDirectory(atPath: partial) {
         let place = output + "/" + name
         if files.fileExists(atPath: place) { try files.removeItem(atPath: place) }

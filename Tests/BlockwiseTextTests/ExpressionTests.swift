@@ -61,6 +61,18 @@ struct ExpressionTests {
     }
   }
 
+  @Test(arguments: [100, 3000, 20_000])
+  func `a match behind a long detour is found`(count: Int) throws {
+    // The longer way through the text is taken first and fails at its end, after more steps than go unnoted.
+    let expression = try Expression("[a-z]*(?:xy|zw)")
+    let text = Array("aaxy".utf8) + [UInt8](repeating: UInt8(ascii: "b"), count: count) + Array("q".utf8)
+    #expect(pieces(expression, text).first == 0..<4, "\(pieces(expression, text).prefix(3))")
+  }
+
+  @Test func `repetitions of nothing are refused before they multiply`() {
+    #expect(throws: TokenizerError.self) { try Expression("((((((){1000}){1000}){1000}){1000}){1000})x") }
+  }
+
   @Test func `interpreted expressions cut like their hand-written scanners`() throws {
     let fixture = try TokenizerFixtures.own("tokenizers/scanners.json")
     for pattern in SplitPattern.allCases {

@@ -138,5 +138,6 @@ struct TemplateLanguageTests {
     ["\n\n{% set x = 1 %}\n\n{{ x }}\n", "\n\n\n1"]
     [" {% if 1 %}{% endif %} {% if 1 %}\n {% endif %}\n", " "]
     ["{{ not n is defined }} {{ n is defined and n is number or false }} {{ 1 ~ 1 + 'x' }} {{ 2 * 3 ~ 4 }} {{ -n | abs }} {{ -2 ** 2 }} {{ 1 - 1 - 1 }} {{ 2 ** 3 ** 2 }}", "False True 11x 64 7 4 -1 64"]
+    ["{{ 'a,b'.rsplit(',', 9223372036854775807) | length }} {% set x = [] * 9223372036854775807 %}{{ x | length }}", "2 0"]
     """#
 }

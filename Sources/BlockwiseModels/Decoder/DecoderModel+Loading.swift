@@ -32,7 +32,8 @@ extension DecoderModel {
     if let variant = options.kernelVariant, !variant.isAvailable {
       throw ModelError.unsupported("kernel variant \(variant.name) on this machine", file: file)
     }
-    try RequiredTensors(description).check(store)
+    var required = RequiredTensors(description)
+    try required.check(store)
     let cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     let layout = try CacheLayout.checked(configuration, format: cacheFormat, file: file)
     let keepsBlocks = options.keepsBlocks ?? prefersBlocks(store, description, limit: options.memoryLimit)
@@ -105,7 +106,8 @@ extension DecoderModel {
   /// - Throws: ``ModelError`` and ``ModelFileError``: what ``load(_:options:maskToken:progress:)`` would refuse.
   public static func check(_ source: ModelSource) throws {
     let (description, store, _) = try describe(source)
-    try RequiredTensors(description).check(store)
+    var required = RequiredTensors(description)
+    try required.check(store)
   }
 
   /// Everything about a checkpoint but its weights.

@@ -2,35 +2,45 @@ internal import BlockwiseFiles
 
 /// The tensors that a description asks for, with their shapes: what is checked before weights are read.
 struct RequiredTensors {
-  private(set) var all: [(name: String, shape: [Int])] = []
+  // Those of one layer at a time: a configuration can claim more layers and experts than there is memory for names.
+  private var all: [(name: String, shape: [Int])] = []
   private let configuration: DecoderConfiguration
   private let names: TensorNames
 
   init(_ description: ModelDescription) {
     configuration = description.configuration
     names = description.names
-    let hidden = configuration.hiddenSize
-    all.append((names.embedding, [configuration.vocabularyCount, hidden]))
-    for layer in 0..<configuration.layerCount { add(layer) }
-    norm(names.finalNorm, hidden)
-    if !configuration.tiesEmbeddings { all.append((names.head, [configuration.vocabularyCount, hidden])) }
   }
 
   /// - Throws: ``ModelError`` and ``ModelFileError`` that name the first tensor that is missing or has another shape, and
   ///   layers that the configuration does not count.
-  func check(_ store: any WeightStore) throws {
-    for (name, shape) in all {
-      let view = try store.tensor(named: name)
-      guard view.shape == shape else {
-        throw ModelError.tensorShape(name: name, expected: shape, found: view.shape, file: view.file)
-      }
+  mutating func check(_ store: any WeightStore) throws {
+    let hidden = configuration.hiddenSize
+    all.append((names.embedding, [configuration.vocabularyCount, hidden]))
+    for layer in 0..<configuration.layerCount {
+      try compare(with: store)
+      add(layer)
     }
+    norm(names.finalNorm, hidden)
+    if !configuration.tiesEmbeddings { all.append((names.head, [configuration.vocabularyCount, hidden])) }
+    try compare(with: store)
     let next = "\(names.layerPrefix)\(configuration.layerCount)."
     if let extra = store.names.first(where: { $0.hasPrefix(next) }) {
       throw ModelError.key(
         "the number of layers", found: "\(configuration.layerCount)",
         expected: "one more at least, since there is a tensor \(extra)", file: store.path)
     }
+  }
+
+  /// Checks what has been added and forgets it.
+  private mutating func compare(with store: any WeightStore) throws {
+    for (name, shape) in all {
+      let view = try store.tensor(named: name)
+      guard view.shape == shape else {
+        throw ModelError.tensorShape(name: name, expected: shape, found: view.shape, file: view.file)
+      }
+    }
+    all.removeAll(keepingCapacity: true)
   }
 
   private mutating func add(_ layer: Int) {

@@ -152,8 +152,9 @@ package struct FolderExport {
         windows.map { $0 == nil ? "full_attention" : "sliding_attention" })
       let scale = configuration.attentionScale ?? 1 / Float(configuration.headDimension).squareRoot()
       let scalar = 1 / (Double(scale) * Double(scale))
-      config["query_pre_attn_scalar"] =
-        abs(scalar - scalar.rounded()) < 1e-3 ? .integer(Int64(scalar.rounded())) : .number(scalar)
+      guard scalar.isFinite, scalar > 0 else { throw refuse("an attention scale of \(scale)") }
+      let whole = abs(scalar - scalar.rounded()) < 1e-3 ? Int64(exactly: scalar.rounded()) : nil
+      config["query_pre_attn_scalar"] = whole.map { .integer($0) } ?? .number(scalar)
       config["attn_logit_softcapping"] = configuration.attentionSoftCap.map(Self.decimal) ?? .null
       config["final_logit_softcapping"] = configuration.finalSoftCap.map(Self.decimal) ?? .null
       if let local = configuration.windowRotary { config["rope_local_base_freq"] = Self.decimal(local.base) }

@@ -15,7 +15,7 @@ enum GPTNeoX: ModelFamily {
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     var configuration = try config.decoderConfiguration(
       activations: ["gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh"])
-    configuration.setNeoXSwitches()
+    try configuration.setNeoXSwitches(file: config.file)
     configuration.activation = try config.optionalString("hidden_act") == "gelu" ? .gelu : .geluTanh
     configuration.normEpsilon = Float(try config.double("layer_norm_eps"))
     let hasBias = try config.optionalBool("attention_bias") ?? true
@@ -29,7 +29,7 @@ enum GPTNeoX: ModelFamily {
   /// GGUF files hold the fused rows as q, then k, then v of all heads.
   static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
     var configuration = try metadata.decoderConfiguration(layout: .half)
-    configuration.setNeoXSwitches()
+    try configuration.setNeoXSwitches(file: metadata.file)
     configuration.normEpsilon = Float(try metadata.optionalDouble("attention.layer_norm_epsilon") ?? 1e-5)
     guard let isParallel = try metadata.optionalBool("use_parallel_residual") else {
       throw ModelError.keyMissing("gptneox.use_parallel_residual", file: metadata.file)
@@ -45,7 +45,14 @@ enum GPTNeoX: ModelFamily {
 
 extension DecoderConfiguration {
   /// What all files of the family have in common.
-  fileprivate mutating func setNeoXSwitches() {
+  fileprivate mutating func setNeoXSwitches(file: String) throws {
+    // The fused tensor has a key and a value beside every query.
+    guard keyValueHeadCount == headCount else {
+      throw ModelError.key(
+        "num_key_value_heads", found: "\(keyValueHeadCount)",
+        expected: "\(headCount), as many as query heads",
+        file: file)
+    }
     hasLayerNorm = true
     hasGate = false
     activation = .gelu

@@ -23,7 +23,11 @@ package struct TokenizerJSONExport {
     self.file = file
     parts = loaded.parts
     do {
-      let isByteLevel = file[Self.prefix + "model"]?.stringValue == "gpt2"
+      let model = file[Self.prefix + "model"]?.stringValue ?? "none"
+      guard ["gpt2", "llama"].contains(model) else {
+        throw TokenizerError.unsupported(component: "model", kind: model, supported: ["gpt2", "llama"])
+      }
+      let isByteLevel = model == "gpt2"
       let types = file[Self.prefix + "token_type"]?.arrayValue?.integers
       tokenizer = isByteLevel ? try byteLevel(types) : try sentencePiece(types)
       configuration = settings(loaded, contextLength: contextLength)

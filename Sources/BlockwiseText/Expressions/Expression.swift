@@ -21,6 +21,8 @@ package struct Expression: Sendable {
 
   private var program: [Instruction] = []
   private var sets: [ScalarSet] = []
+  /// Nodes compiled so far: repetitions of nothing add no instructions, and multiply all the same.
+  private var compiledCount = 0
 
   /// Longer programs are refused: counted groups multiply.
   private static let sizeLimit = 20_000
@@ -41,7 +43,10 @@ package struct Expression: Sendable {
   // MARK: Compiling
 
   private mutating func compile(_ node: ExpressionNode) throws(ExpressionError) {
-    if program.count > Self.sizeLimit { throw ExpressionError(reason: "repetitions that multiply") }
+    compiledCount += 1
+    guard program.count <= Self.sizeLimit, compiledCount <= 4 * Self.sizeLimit else {
+      throw ExpressionError(reason: "repetitions that multiply")
+    }
     switch node {
     case .empty: break
     case .set(let set): program.append(.set(add(set)))
@@ -273,7 +278,7 @@ package struct Expression: Sendable {
           if shorter > least {
             alternatives.append(.shorter(instruction: instruction, least: least, position: shorter))
           }
-          if note(instruction + 1, shorter) { return (instruction + 1, shorter) }
+          if note(instruction, shorter) { return (instruction + 1, shorter) }
         case .longer(let instruction, let position, let count):
           guard case .run(let set, _, _, _) = program[instruction],
             let longer = take(set, count: 1, from: position)
@@ -281,7 +286,7 @@ package struct Expression: Sendable {
           if count > 1 {
             alternatives.append(.longer(instruction: instruction, position: longer, count: count - 1))
           }
-          if note(instruction + 1, longer) { return (instruction + 1, longer) }
+          if note(instruction, longer) { return (instruction + 1, longer) }
         }
         steps += 1
         budget -= 1

@@ -122,6 +122,7 @@ struct SentencePieceLoader {
         key: "added_tokens.json", found: addedTokens.summary, expected: "an object")
     }
     let special = additionalSpecialTokens()
+    var known = Set(parts.addedTokens.map(\.identifier))
     for (content, value) in entries {
       guard let identifier = value.integerValue, identifier >= 0, identifier < limit,
         let narrow = Int32(exactly: identifier)
@@ -129,7 +130,7 @@ struct SentencePieceLoader {
         throw TokenizerError.invalidValue(
           key: "added_tokens.json: " + content, found: value.summary, expected: "an index below \(limit)")
       }
-      if content.isEmpty || parts.addedTokens.contains(where: { $0.identifier == narrow }) { continue }
+      if content.isEmpty || !known.insert(narrow).inserted { continue }
       let declared = configuration?["added_tokens_decoder"]?["\(identifier)"]
       var token = AddedToken(content: content, identifier: narrow)
       if let declared {
@@ -146,8 +147,11 @@ struct SentencePieceLoader {
 
   /// Entries of the vocabulary that a configuration declares special.
   private func addNamedTokens(to parts: inout TokenizerParts) throws {
+    let places = Dictionary(zip(parts.addedTokens.map(\.content), parts.addedTokens.indices)) { first, _ in
+      first
+    }
     for content in additionalSpecialTokens().sorted() {
-      if let index = parts.addedTokens.firstIndex(where: { $0.content == content }) {
+      if let index = places[content] {
         parts.addedTokens[index].isSpecial = true
         continue
       }

@@ -302,7 +302,7 @@ extension TemplateRenderer {
       try charge(search: separator, in: text)
       guard name == "split" || limit < 0 else {
         var pieces = TemplateText.split(text, by: separator, limit: .max)
-        if pieces.count > limit + 1 {
+        if pieces.count - 1 > limit {
           let head = pieces[..<(pieces.count - limit)].joined(separator: separator)
           pieces = [head] + pieces[(pieces.count - limit)...]
         }

@@ -132,7 +132,7 @@ extension TemplateRenderer {
   /// Pays for a search, which in the worst case compares the pattern at every place.
   func charge(search pattern: String, in text: String) throws(TemplateError) {
     let (product, overflow) = text.utf8.count.multipliedReportingOverflow(by: pattern.utf8.count)
-    try charge(overflow ? .max : 1 + text.utf8.count / 64 + product / 4096)
+    try charge(overflow ? .max : 1 + text.utf8.count / 64 + product / 64)
   }
 
   /// A stable sort.
@@ -211,6 +211,7 @@ extension TemplateRenderer {
     case (.multiply, .list(let items), .integer(let count)),
       (.multiply, .integer(let count), .list(let items)):
       guard items.kind == .list || items.kind == .tuple else { break }
+      if items.items.isEmpty { return try list([], items.kind) }
       let (total, overflow) = items.items.count.multipliedReportingOverflow(by: max(0, count))
       try charge(overflow ? .max : total)
       return try list(Array(repeatElement(items.items, count: max(0, count)).joined()), items.kind)
