@@ -24,12 +24,12 @@ extension Kernels {
   /// on `rowCount`, the other rows, or the number of threads.
   ///
   /// - Parameters:
-  ///   - input: rows `firstRow..<firstRow + rowCount` are read. In ``MatmulMode/int8`` mode with a quantised matrix
+  ///   - input: its first `rowCount` rows are read. In ``MatmulMode/int8`` mode with a quantised matrix
   ///     they must have been quantised.
   ///   - output: `[rowCount, matrix.rows]`, rows `outputStride` apart.
   ///   - bias: `[matrix.rows]`, added at the end.
   package func matmul(
-    _ matrix: PackedMatrix, input: ActivationRows, firstRow: Int = 0, rowCount: Int,
+    _ matrix: PackedMatrix, input: ActivationRows, rowCount: Int,
     output: UnsafeMutablePointer<Float>, outputStride: Int, bias: UnsafePointer<Float>? = nil,
     mode: MatmulMode,
     pool: WorkerPool
@@ -38,8 +38,7 @@ extension Kernels {
       input.columnCount == matrix.columns,
       "input rows of \(input.columnCount) values for a matrix of \(matrix.columns) columns")
     precondition(
-      firstRow >= 0 && rowCount >= 0 && firstRow + rowCount <= input.capacity,
-      "\(rowCount) rows from \(firstRow) of \(input.capacity)")
+      rowCount >= 0 && rowCount <= input.capacity, "\(rowCount) rows of \(input.capacity)")
     guard rowCount > 0 else { return }
     let packed: UnsafeRawPointer
     switch matrix.storage {
@@ -57,13 +56,9 @@ extension Kernels {
         rows: matrix.rows,
         groups: input.groupCount,
         row_count: rowCount,
-        x: input.values + firstRow * input.stride,
+        x: input.values,
         x_stride: input.stride,
-        xq: input.quantized + firstRow * input.stride,
-        xq_stride: input.stride,
-        x_scales: input.scales + firstRow * input.groupCount,
-        x_sums: input.sums + 2 * firstRow * input.groupCount,
-        x_group_stride: input.groupCount,
+        panels: input.panels,
         y: output,
         y_stride: outputStride,
         bias: bias),

@@ -6,25 +6,30 @@
 #if defined(__x86_64__)
 
 #include "avx512.h"
-#include "superblock.h"
+#include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-enum { TILES_TOGETHER = 4, PREFETCH_BYTES = 2048 };
+// Bytes of weights that stay in the second-level cache while all rows are multiplied with them, and while the next as many
+// arrive.
+enum { UNIT_BYTES = 192 << 10 };
 
-BW_AVX512_INLINE ptrdiff_t group_bytes(int32_t format) {
-  switch (format) {
-    case BW_F32: return 2048;
-    case BW_F16:
-    case BW_BF16: return 1024;
-    case BW_Q8_0: return 544;
-    default: return 288;
+/// The weights that are read next, fetched while the present ones are multiplied: a part of them with every group.
+typedef struct {
+  const uint8_t *weights;
+  ptrdiff_t pause;   // groups to go before the next part
+  ptrdiff_t share;   // blocks of rows that share the work
+} ahead;
+
+BW_AVX512_INLINE void fetch_ahead(ahead *next, ptrdiff_t bytes) {
+  if (next->pause > 0) {
+    next->pause--;
+    return;
   }
-}
-
-BW_AVX512_INLINE void prefetch_group(const uint8_t *group, ptrdiff_t bytes) {
+  next->pause = next->share - 1;
   BW_UNROLL
-  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)group + PREFETCH_BYTES + i, _MM_HINT_T0);
+  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)next->weights + i, _MM_HINT_T1);
+  next->weights += bytes;
 }
 
 /// Weights of inner element 4 · quad + k of a tile, as float (scale not applied).
@@ -64,7 +69,8 @@ BW_AVX512_INLINE void store_outputs(const bw_matmul *job, ptrdiff_t tile, ptrdif
 }
 
 /// f32 activations: R rows from `row`, T tiles from `tile`.
-BW_AVX512_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+BW_AVX512_INLINE void block_f32(
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, ahead next) {
   const int quantized = format == BW_Q8_0 || format == BW_Q4_0;
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
   const float *x = job->x + row * job->x_stride;
@@ -74,9 +80,8 @@ BW_AVX512_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *j
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
-    BW_UNROLL
-    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, group_bytes(format));
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
+    fetch_ahead(&next, T * bw_group_bytes(format));
     __m512 sums[4][8];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
@@ -124,11 +129,11 @@ BW_AVX512_INLINE __m512i broadcast_quad(const int8_t *x) {
 /// The instruction multiplies unsigned by signed bytes. Weights become unsigned by adding 128 (Q8_0) or stay the nibble
 /// they are (Q4_0, 8 more than the weight); what that adds to a sum is a multiple of the sum of the activations, which
 /// every sum starts without.
-BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+BW_AVX512_INLINE void block_int8(
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, ahead next) {
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
-  const int8_t *x = job->xq + row * job->xq_stride;
-  const float *x_scales = job->x_scales + row * job->x_group_stride;
-  const int32_t *x_sums = job->x_sums + 2 * row * job->x_group_stride;
+  const bw_panel_group *x = job->panels + row / BW_PANEL_ROWS * job->groups;
+  const ptrdiff_t lane = row % BW_PANEL_ROWS;
   const __m512i sign = _mm512_set1_epi8((char)0x80), nibble = _mm512_set1_epi8(15);
   __m512 totals[4][8];
   BW_UNROLL
@@ -136,19 +141,18 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
-    BW_UNROLL
-    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, group_bytes(format));
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x++) {
+    fetch_ahead(&next, T * bw_group_bytes(format));
     __m512i dots[4][8];
     BW_UNROLL
     for (int r = 0; r < R; r++) {
-      const int32_t *sums = x_sums + 2 * (r * job->x_group_stride + g);
-      const __m512i start = _mm512_set1_epi32((format == BW_Q8_0 ? -128 : -8) * (sums[0] + sums[1]));
+      const __m512i offset = _mm512_set1_epi32(x->offsets[lane + r]);
+      const __m512i start = format == BW_Q8_0 ? _mm512_slli_epi32(offset, 4) : offset;
       BW_UNROLL
       for (int t = 0; t < T; t++) dots[t][r] = start;
     }
     if (format == BW_Q8_0) {
-      BW_UNROLL
+      BW_ROLLED
       for (int quad = 0; quad < 8; quad++) {
         __m512i w[4];
         BW_UNROLL
@@ -157,13 +161,13 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
         }
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const __m512i value = broadcast_quad(x + r * job->xq_stride + 4 * quad);
+          const __m512i value = broadcast_quad(x->q[lane + r] + 4 * quad);
           BW_UNROLL
           for (int t = 0; t < T; t++) dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], w[t], value);
         }
       }
     } else {
-      BW_UNROLL
+      BW_ROLLED
       for (int quad = 0; quad < 4; quad++) {
         __m512i near[4], far[4];
         BW_UNROLL
@@ -174,8 +178,8 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
         }
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const __m512i low = broadcast_quad(x + r * job->xq_stride + 4 * quad);
-          const __m512i high = broadcast_quad(x + r * job->xq_stride + 4 * quad + 16);
+          const __m512i low = broadcast_quad(x->q[lane + r] + 4 * quad);
+          const __m512i high = broadcast_quad(x->q[lane + r] + 4 * quad + 16);
           BW_UNROLL
           for (int t = 0; t < T; t++) {
             dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], near[t], low);
@@ -189,7 +193,7 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
       const __m512 scale = scales(format, group + t * job->tile_bytes);
       BW_UNROLL
       for (int r = 0; r < R; r++) {
-        const __m512 x_scale = _mm512_set1_ps(x_scales[r * job->x_group_stride + g]);
+        const __m512 x_scale = _mm512_set1_ps(x->scales[lane + r]);
         totals[t][r] =
             _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][r]), _mm512_mul_ps(scale, x_scale), totals[t][r]);
       }
@@ -202,20 +206,20 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
   }
 }
 
-// MARK: - Blocks of 256 (superblock.h)
+// MARK: - Blocks of 256 (tiles.h)
 
 BW_AVX512_INLINE __m512 halves_16(const uint8_t *halves) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)halves));
 }
 
-BW_AVX512_INLINE __m512 unsigned_scales(const uint8_t *d, const uint8_t *factors) {
+BW_AVX512_INLINE __m512 unsigned_scales(__m512 d, const uint8_t *factors) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)factors);
-  return _mm512_mul_ps(halves_16(d), _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
+  return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
 }
 
-BW_AVX512_INLINE __m512 signed_scales(const uint8_t *d, const uint8_t *factors) {
+BW_AVX512_INLINE __m512 signed_scales(__m512 d, const uint8_t *factors) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)factors);
-  return _mm512_mul_ps(halves_16(d), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
+  return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
 }
 
 /// Codes of quad `quad` (0…7) of a group, four to a lane: 0…15 (Q4_K) or 0…63 (Q6_K).
@@ -240,7 +244,8 @@ BW_AVX512_INLINE const uint8_t *super_codes(int32_t format, const uint8_t *tile,
 }
 
 /// f32 activations: R rows of one tile.
-BW_AVX512_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row) {
+BW_AVX512_INLINE void super_f32(
+    int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row, ahead next) {
   const uint8_t *tile = (const uint8_t *)job->packed + t * job->tile_bytes;
   const float *x = job->x + row * job->x_stride;
   __m512 totals[8];
@@ -249,13 +254,14 @@ BW_AVX512_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptr
   for (ptrdiff_t g = 0; g < job->groups; g++, x += BW_GROUP) {
     const ptrdiff_t part = g % BW_SUPER_GROUPS;
     const uint8_t *head = super_head(format, tile, g), *codes = super_codes(format, tile, g);
+    fetch_ahead(&next, bw_group_bytes(format));
     __m512 scale[2], min = _mm512_setzero_ps();
     if (format == BW_Q4_K) {
-      scale[0] = scale[1] = unsigned_scales(head, head + BW_Q4K_SCALES + 16 * part);
-      min = unsigned_scales(head + BW_Q4K_MIN_D, head + BW_Q4K_MINS + 16 * part);
+      scale[0] = scale[1] = unsigned_scales(halves_16(head), head + BW_Q4K_SCALES + 16 * part);
+      min = unsigned_scales(halves_16(head + BW_Q4K_MIN_D), head + BW_Q4K_MINS + 16 * part);
     } else {
-      scale[0] = signed_scales(head, head + BW_Q6K_SCALES + 32 * part);
-      scale[1] = signed_scales(head, head + BW_Q6K_SCALES + 32 * part + 16);
+      scale[0] = signed_scales(halves_16(head), head + BW_Q6K_SCALES + 32 * part);
+      scale[1] = signed_scales(halves_16(head), head + BW_Q6K_SCALES + 32 * part + 16);
     }
     __m512 sums[8];
     BW_UNROLL
@@ -289,11 +295,13 @@ BW_AVX512_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptr
 
 /// int8 activations: R rows from `row`, T tiles from `first`.
 BW_AVX512_INLINE void super_int8(
-    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t first, ptrdiff_t row) {
-  const uint8_t *tile = (const uint8_t *)job->packed + first * job->tile_bytes;
-  const int8_t *x = job->xq + row * job->xq_stride;
-  const float *x_scales = job->x_scales + row * job->x_group_stride;
-  const int32_t *x_sums = job->x_sums + 2 * row * job->x_group_stride;
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t first, ptrdiff_t row, ahead next) {
+  const uint8_t *super = (const uint8_t *)job->packed + first * job->tile_bytes;
+  const bw_panel_group *x = job->panels + row / BW_PANEL_ROWS * job->groups;
+  const ptrdiff_t lane = row % BW_PANEL_ROWS;
+  const ptrdiff_t super_bytes = format == BW_Q4_K ? BW_Q4K_BYTES : BW_Q6K_BYTES;
+  const ptrdiff_t code_bytes = format == BW_Q4_K ? BW_Q4K_GROUP : BW_Q6K_GROUP;
+  // A scale holds for a whole group of Q4_K, for half a group of Q6_K.
   const int part_count = format == BW_Q4_K ? 1 : 2;
   __m512 totals[4][8];
   BW_UNROLL
@@ -301,54 +309,59 @@ BW_AVX512_INLINE void super_int8(
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, x += BW_GROUP) {
-    const ptrdiff_t part = g % BW_SUPER_GROUPS;
+  for (ptrdiff_t s = 0; s < job->groups / BW_SUPER_GROUPS; s++, super += super_bytes) {
+    __m512 d[4], min_d[4];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
-      const uint8_t *codes = super_codes(format, tile + t * job->tile_bytes, g);
-      prefetch_group(codes, format == BW_Q4_K ? BW_Q4K_GROUP : BW_Q6K_GROUP);
+      d[t] = halves_16(super + t * job->tile_bytes);
+      if (format == BW_Q4_K) min_d[t] = halves_16(super + t * job->tile_bytes + BW_Q4K_MIN_D);
     }
-    // A scale holds for a whole group of Q4_K, for half a group of Q6_K.
-    BW_UNROLL
-    for (int s = 0; s < part_count; s++) {
-      __m512i dots[4][8];
+    const uint8_t *codes = super + BW_SUPER_HEAD;
+    BW_ROLLED
+    for (ptrdiff_t g = 0; g < BW_SUPER_GROUPS; g++, codes += code_bytes, x++) {
+      fetch_ahead(&next, T * bw_group_bytes(format));
       BW_UNROLL
-      for (int r = 0; r < R; r++) {
-        const __m512i start =
-            format == BW_Q4_K ? _mm512_setzero_si512()
-                              : _mm512_set1_epi32(-32 * x_sums[2 * (r * job->x_group_stride + g) + s]);
+      for (int part = 0; part < part_count; part++) {
+        __m512i dots[4][8];
         BW_UNROLL
-        for (int t = 0; t < T; t++) dots[t][r] = start;
-      }
-      BW_UNROLL
-      for (int quad = 4 * s; quad < (part_count == 1 ? 8 : 4 * s + 4); quad++) {
-        __m512i w[4];
+        for (int r = 0; r < R; r++) {
+          const __m512i start =
+              format == BW_Q4_K
+                  ? _mm512_setzero_si512()
+                  : _mm512_slli_epi32(_mm512_set1_epi32(x->half_offsets[part][lane + r]), 2);
+          BW_UNROLL
+          for (int t = 0; t < T; t++) dots[t][r] = start;
+        }
+        BW_UNROLL
+        for (int quad = 4 * part; quad < (part_count == 1 ? 8 : 4 * part + 4); quad++) {
+          __m512i w[4];
+          BW_UNROLL
+          for (int t = 0; t < T; t++) w[t] = super_quad(format, codes + t * job->tile_bytes, quad);
+          BW_UNROLL
+          for (int r = 0; r < R; r++) {
+            const __m512i value = broadcast_quad(x->q[lane + r] + 4 * quad);
+            BW_UNROLL
+            for (int t = 0; t < T; t++) dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], w[t], value);
+          }
+        }
         BW_UNROLL
         for (int t = 0; t < T; t++) {
-          w[t] = super_quad(format, super_codes(format, tile + t * job->tile_bytes, g), quad);
-        }
-        BW_UNROLL
-        for (int r = 0; r < R; r++) {
-          const __m512i value = broadcast_quad(x + r * job->xq_stride + 4 * quad);
+          const uint8_t *head = super + t * job->tile_bytes;
+          const __m512 scale = format == BW_Q4_K
+                                   ? unsigned_scales(d[t], head + BW_Q4K_SCALES + 16 * g)
+                                   : signed_scales(d[t], head + BW_Q6K_SCALES + 32 * g + 16 * part);
           BW_UNROLL
-          for (int t = 0; t < T; t++) dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], w[t], value);
-        }
-      }
-      BW_UNROLL
-      for (int t = 0; t < T; t++) {
-        const uint8_t *head = super_head(format, tile + t * job->tile_bytes, g);
-        const __m512 scale = format == BW_Q4_K ? unsigned_scales(head, head + BW_Q4K_SCALES + 16 * part)
-                                               : signed_scales(head, head + BW_Q6K_SCALES + 32 * part + 16 * s);
-        const __m512 min = unsigned_scales(head + BW_Q4K_MIN_D, head + BW_Q4K_MINS + 16 * part);
-        BW_UNROLL
-        for (int r = 0; r < R; r++) {
-          const float x_scale = x_scales[r * job->x_group_stride + g];
-          totals[t][r] = _mm512_fmadd_ps(
-              _mm512_cvtepi32_ps(dots[t][r]), _mm512_mul_ps(scale, _mm512_set1_ps(x_scale)), totals[t][r]);
+          for (int r = 0; r < R; r++) {
+            const __m512 x_scale = _mm512_set1_ps(x->scales[lane + r]);
+            totals[t][r] =
+                _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][r]), _mm512_mul_ps(scale, x_scale), totals[t][r]);
+          }
           if (format == BW_Q4_K) {
-            const int32_t *sums = x_sums + 2 * (r * job->x_group_stride + g);
-            const float shift = x_scale * (float)(sums[0] + sums[1]);
-            totals[t][r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(shift), totals[t][r]);
+            const __m512 min = unsigned_scales(min_d[t], head + BW_Q4K_MINS + 16 * g);
+            BW_UNROLL
+            for (int r = 0; r < R; r++) {
+              totals[t][r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(x->shifts[lane + r]), totals[t][r]);
+            }
           }
         }
       }
@@ -365,43 +378,68 @@ BW_AVX512_INLINE void super_int8(
 
 /// One block of any kind.
 BW_AVX512_INLINE void block(
-    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, ahead next) {
   if (format == BW_Q4_K || format == BW_Q6_K) {
     if (is_int8) {
-      super_int8(format, R, T, job, tile, row);
+      super_int8(format, R, T, job, tile, row, next);
     } else {
       BW_UNROLL
-      for (int t = 0; t < T; t++) super_f32(format, R, job, tile + t, row);
+      for (int t = 0; t < T; t++) {
+        super_f32(format, R, job, tile + t, row, next);
+        next.weights += job->tile_bytes;
+      }
     }
   } else if (is_int8) {
-    block_int8(format, R, T, job, tile, row);
+    block_int8(format, R, T, job, tile, row, next);
   } else {
-    block_f32(format, R, T, job, tile, row);
+    block_f32(format, R, T, job, tile, row, next);
   }
 }
 
-/// R rows of the tiles [first, end), T at a time.
-BW_AVX512_INLINE void rows_of_tiles(
-    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end, ptrdiff_t row) {
-  ptrdiff_t tile = first;
-  for (; tile + T <= end; tile += T) block(format, is_int8, R, T, job, tile, row);
-  for (; tile < end; tile++) block(format, is_int8, R, 1, job, tile, row);
+/// Tiles [first, end) of a unit, and of its rows block `index` of `count`; the next unit begins at tile `following`.
+typedef struct {
+  ptrdiff_t first, end, following;
+  ptrdiff_t index, count;
+} unit;
+
+/// R rows of the tiles of a unit, T at a time.
+BW_AVX512_INLINE void rows_of_unit(
+    int32_t format, int is_int8, int R, int T, const bw_matmul *job, const unit *u, ptrdiff_t row) {
+  ptrdiff_t tile = u->first;
+  for (; tile + T <= u->end; tile += T) {
+    const ptrdiff_t part = T * job->tile_bytes / u->count;
+    const uint8_t *following = (const uint8_t *)job->packed + (u->following + tile - u->first) * job->tile_bytes;
+    block(format, is_int8, R, T, job, tile, row, (ahead){following + u->index * part, 0, u->count});
+  }
+  for (; tile < u->end; tile++) {
+    const ptrdiff_t part = job->tile_bytes / u->count;
+    const uint8_t *following = (const uint8_t *)job->packed + (u->following + tile - u->first) * job->tile_bytes;
+    block(format, is_int8, R, 1, job, tile, row, (ahead){following + u->index * part, 0, u->count});
+  }
 }
 
-/// All rows of up to TILES_TOGETHER tiles, which stay in the second-level cache meanwhile.
+/// All rows of the tiles [first, end).
 BW_AVX512_INLINE void all_rows(
     int32_t format, int is_int8, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  ptrdiff_t row = 0;
-  for (; row + 8 <= job->row_count; row += 8) rows_of_tiles(format, is_int8, 8, 1, job, first, end, row);
-  switch (job->row_count - row) {
-    case 7: rows_of_tiles(format, is_int8, 7, 1, job, first, end, row); break;
-    case 6: rows_of_tiles(format, is_int8, 6, 1, job, first, end, row); break;
-    case 5: rows_of_tiles(format, is_int8, 5, 1, job, first, end, row); break;
-    case 4: rows_of_tiles(format, is_int8, 4, 2, job, first, end, row); break;
-    case 3: rows_of_tiles(format, is_int8, 3, 2, job, first, end, row); break;
-    case 2: rows_of_tiles(format, is_int8, 2, 4, job, first, end, row); break;
-    case 1: rows_of_tiles(format, is_int8, 1, 4, job, first, end, row); break;
-    default: break;
+  const ptrdiff_t fitting = UNIT_BYTES / job->tile_bytes / 4 * 4;
+  const ptrdiff_t width = fitting < 4 ? 4 : fitting;
+  unit u = {.first = first, .count = (job->row_count + 7) / 8};
+  for (; u.first < end; u.first = u.end) {
+    u.end = u.first + width < end ? u.first + width : end;
+    u.following = u.end;
+    u.index = 0;
+    ptrdiff_t row = 0;
+    for (; row + 8 <= job->row_count; row += 8, u.index++) rows_of_unit(format, is_int8, 8, 2, job, &u, row);
+    switch (job->row_count - row) {
+      case 7: rows_of_unit(format, is_int8, 7, 2, job, &u, row); break;
+      case 6: rows_of_unit(format, is_int8, 6, 2, job, &u, row); break;
+      case 5: rows_of_unit(format, is_int8, 5, 2, job, &u, row); break;
+      case 4: rows_of_unit(format, is_int8, 4, 2, job, &u, row); break;
+      case 3: rows_of_unit(format, is_int8, 3, 2, job, &u, row); break;
+      case 2: rows_of_unit(format, is_int8, 2, 4, job, &u, row); break;
+      case 1: rows_of_unit(format, is_int8, 1, 4, job, &u, row); break;
+      default: break;
+    }
   }
 }
 
@@ -440,18 +478,15 @@ BW_AVX512 void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_
   all_rows(BW_Q6_K, 1, job, first, end);
 }
 
-void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile) {
-  for (ptrdiff_t first = first_tile; first < end_tile; first += TILES_TOGETHER) {
-    const ptrdiff_t end = end_tile - first < TILES_TOGETHER ? end_tile : first + TILES_TOGETHER;
-    switch (job->format) {
-      case BW_F32: tiles_of_f32(job, first, end); break;
-      case BW_F16: tiles_of_f16(job, first, end); break;
-      case BW_BF16: tiles_of_bf16(job, first, end); break;
-      case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
-      case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
-      case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
-      default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
-    }
+void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  switch (job->format) {
+    case BW_F32: tiles_of_f32(job, first, end); break;
+    case BW_F16: tiles_of_f16(job, first, end); break;
+    case BW_BF16: tiles_of_bf16(job, first, end); break;
+    case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
+    case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
+    case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
+    default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
   }
 }
 

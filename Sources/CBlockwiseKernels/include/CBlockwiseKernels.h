@@ -30,7 +30,19 @@ enum {
   BW_GROUP = 32,          // inner elements that share one scale; all inner dimensions are padded to this
   BW_PAGE_SLOTS = 64,     // key/value rows of one cache page
   BW_LOGIT_TILE = 4096,   // vocabulary entries reduced together
+  BW_PANEL_ROWS = 8,      // activation rows whose int8 forms are interleaved
 };
+
+/// A group of 32 activations of eight neighbouring rows, rounded to int8, with everything that a product needs of it: in
+/// this order a block of rows is one stream. Row r of a pass is lane r % 8 of panel r / 8; panels follow each other.
+typedef struct bw_panel_group {
+  int8_t q[BW_PANEL_ROWS][BW_GROUP];
+  float scales[BW_PANEL_ROWS];           // x is about scale · q
+  float shifts[BW_PANEL_ROWS];           // scale · sum of q
+  float half_shifts[2][BW_PANEL_ROWS];   // the same of either half of the group
+  int32_t offsets[BW_PANEL_ROWS];        // -8 · sum of q
+  int32_t half_offsets[2][BW_PANEL_ROWS];
+} bw_panel_group;
 
 /// One product Y[n, rows] = X[n, columns] · Wᵀ (+ bias).
 typedef struct bw_matmul {
@@ -43,11 +55,7 @@ typedef struct bw_matmul {
   ptrdiff_t row_count;      // n
   const float *_Nullable x; // [n, groups * 32], padding is zero
   ptrdiff_t x_stride;
-  const int8_t *_Nullable xq;     // [n, groups * 32]
-  ptrdiff_t xq_stride;
-  const float *_Nullable x_scales;  // [n, groups]
-  const int32_t *_Nullable x_sums;  // [n, groups, 2]: the two halves of a group
-  ptrdiff_t x_group_stride;
+  const bw_panel_group *_Nullable panels;   // int8 form of x: [(n + 7) / 8, groups]
   float *y;                 // [n, rows]
   ptrdiff_t y_stride;
   const float *_Nullable bias;  // [rows]
@@ -104,11 +112,10 @@ typedef struct bw_logit_statistics {
 typedef struct bw_kernels {
   /// Tiles [first_tile, end_tile) of a product, all rows.
   void (*matmul)(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
-  /// int8 form of rows: per group of 32 scale = max|x| / 127, q = round(x / scale), and the sums of q over
-  /// both halves of the group, `[row_count, groups, 2]`; `group_stride` counts groups.
+  /// int8 form of the rows [first_row, end_row) of x: per group of 32 scale = max|x| / 127 and q = round(x / scale).
   void (*quantize_rows)(
-      const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
-      float *scales, int32_t *sums, ptrdiff_t group_stride);
+      const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t groups,
+      bw_panel_group *panels);
   /// y = x / sqrt(mean(x²) + epsilon) · weight; may be in place.
   void (*rms_norm)(
       const float *x, ptrdiff_t x_stride, const float *_Nullable weight, float epsilon, ptrdiff_t row_count,
