@@ -46,7 +46,8 @@ package final class ActivationRows: Sendable {
 
   /// The int8 form of one group of a row: `value ≈ scale · code`.
   package func quantized(row: Int, group: Int) -> (codes: [Int8], scale: Float) {
-    precondition((0..<capacity).contains(row) && (0..<groupCount).contains(group), "row \(row), group \(group)")
+    precondition(
+      (0..<capacity).contains(row) && (0..<groupCount).contains(group), "row \(row), group \(group)")
     let lane = row % Self.panelRowCount
     let panel = groups.pointer + row / Self.panelRowCount * groupCount + group
     // The codes of the eight rows and then their scales lead the group.
@@ -68,6 +69,21 @@ package final class ActivationRows: Sendable {
   /// Makes the int8 form of some rows, on the calling thread; disjoint ranges may run side by side.
   package func quantize(rows: Range<Int>, kernels: Kernels) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= capacity, "rows \(rows) of \(capacity)")
-    kernels.table.pointee.quantize_rows(values, stride, rows.lowerBound, rows.upperBound, groupCount, panels)
+    kernels.table.pointee.quantize_rows(
+      values, stride, rows.lowerBound, rows.upperBound, 0, groupCount, groupCount, panels)
+  }
+
+  /// Makes the int8 form of some columns of one row; other columns may be made on other threads.
+  ///
+  /// - Precondition: `columns` begin at a multiple of 32 and end at one or at the end of the row.
+  package func quantize(row: Int, columns: Range<Int>, kernels: Kernels) {
+    precondition(
+      (0..<capacity).contains(row) && columns.lowerBound % 32 == 0
+        && (columns.upperBound % 32 == 0 || columns.upperBound == columnCount)
+        && columns.lowerBound >= 0 && columns.upperBound <= columnCount,
+      "columns \(columns) of row \(row) in \(capacity) rows of \(columnCount)")
+    let groups = columns.lowerBound / 32..<(columns.upperBound + 31) / 32
+    kernels.table.pointee.quantize_rows(
+      values, stride, row, row + 1, groups.lowerBound, groups.upperBound, groupCount, panels)
   }
 }

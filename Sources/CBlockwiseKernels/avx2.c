@@ -52,11 +52,11 @@ BW_AVX2_INLINE void quantize_32(const float *x, float inverse, int8_t *q, int32_
 }
 
 BW_AVX2 void quantize_rows(
-    const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t groups,
-    bw_panel_group *panels) {
+    const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
+    ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels) {
   for (ptrdiff_t row = first_row; row < end_row; row++) {
     const ptrdiff_t lane = row % BW_PANEL_ROWS;
-    for (ptrdiff_t g = 0; g < groups; g++) {
+    for (ptrdiff_t g = first_group; g < end_group; g++) {
       const float *from = x + row * x_stride + g * BW_GROUP;
       bw_panel_group *group = bw_panel(panels, groups, row, g);
       float scale, inverse;

@@ -58,7 +58,9 @@ struct ChatCommand: AsyncParsableCommand {
   var noHistory = false
 
   func validate() throws {
-    if let maxTokens, maxTokens < -1 { throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more") }
+    if let maxTokens, maxTokens < -1 {
+      throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more")
+    }
     if stop.contains(where: \.isEmpty) { throw ValidationError("--stop is empty") }
     if let count = sampling.logprobs, count >= 0, !output.json {
       throw ValidationError("--logprobs needs --json")

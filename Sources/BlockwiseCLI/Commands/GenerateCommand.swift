@@ -58,7 +58,8 @@ struct GenerateCommand: AsyncParsableCommand {
     @Option(
       name: [.customShort("n"), .long], parsing: .unconditional,
       help: ArgumentHelp(
-        "At most this many new tokens; -1 goes on to the end of the context. (default: the checkpoint's, else 256)"))
+        "At most this many new tokens; -1 goes on to the end of the context. (default: the checkpoint's, else 256)"
+      ))
     var maxTokens: Int?
 
     @Option(
@@ -80,7 +81,9 @@ struct GenerateCommand: AsyncParsableCommand {
     var special = false
 
     func validate() throws {
-      if let maxTokens, maxTokens < -1 { throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more") }
+      if let maxTokens, maxTokens < -1 {
+        throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more")
+      }
       if stop.contains(where: \.isEmpty) { throw ValidationError("--stop is empty") }
       if let token = stopToken.first(where: { $0 < 0 }) {
         throw ValidationError("--stop-token is \(token), expected a token id")

@@ -1,4 +1,5 @@
 public import BlockwiseFiles
+public import BlockwiseModels
 import Foundation
 
 /// Chooses the next token of a sequence from the logits of a row.

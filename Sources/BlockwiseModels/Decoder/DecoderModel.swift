@@ -89,7 +89,7 @@ public final class DecoderModel: BlockModel {
           layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize))
     }
     // Memory is the last thing that can fail: behind it the caches change.
-    try reserveMemory(batch)
+    try reserveMemory(batch, result)
     for index in batch.indices {
       for range in layouts[index].writtenRanges { try lent[index].cache.makePagesUnique(covering: range) }
     }
@@ -111,33 +111,39 @@ public final class DecoderModel: BlockModel {
 
   /// Makes all memory of a pass ready but that of the cache and of attention scores.
   /// - Throws: ``CacheError/outOfMemory(byteCount:)``.
-  private func reserveMemory(_ batch: [SequencePass]) throws {
+  private func reserveMemory(_ batch: [SequencePass], _ result: BlockResultBuffer) throws {
     let vocabulary = configuration.vocabularyCount
     var rowCount = 0
-    var reducedCount = 0
+    var outputCount = 0
+    var masksAreUsed = false
     var keptByteCount = 0
     var lastPosition = 0
     for pass in batch {
       rowCount += pass.plan.rowCount
       let outputs = pass.plan.outputs.indices(rowCount: pass.plan.rowCount).count
-      switch pass.plan.outputs.detail {
-      case .logits: keptByteCount += outputs * vocabulary * MemoryLayout<Float>.stride
-      case .statistics: reducedCount = max(reducedCount, min(DecoderPass.reducedRowCount, outputs))
+      outputCount += outputs
+      masksAreUsed = masksAreUsed || !pass.plan.outputs.allowed.isEmpty
+      if pass.plan.outputs.detail == .logits {
+        keptByteCount += outputs * vocabulary * MemoryLayout<Float>.stride
       }
       lastPosition = pass.plan.positions.reduce(lastPosition) { max($0, Int($1)) }
     }
-    // Arrays cannot refuse, so large ones are held against what the system has before they are made.
+    // Memory is given before it is there, so large blocks are held against what the system has before they are made.
     let large =
       keptByteCount + workspace.rotary.missingByteCount(through: lastPosition)
       + (workspace.windowRotary?.missingByteCount(through: lastPosition) ?? 0)
     if large > 256 << 20, let available = SystemMemory.availableByteCount, large > available {
       throw CacheError.outOfMemory(byteCount: large)
     }
-    workspace.rotary.extend(through: lastPosition)
-    workspace.windowRotary?.extend(through: lastPosition)
     try Self.reserving {
+      try workspace.rotary.extend(through: lastPosition)
+      try workspace.windowRotary?.extend(through: lastPosition)
+      try result.prepare(batch.lazy.map(\.plan), vocabularyCount: vocabulary)
       try workspace.reserve(rowCount: rowCount)
-      try workspace.reserveLogits(rowCount: reducedCount)
+      try workspace.reserveHead(rowCount: outputCount)
+      if masksAreUsed {
+        try workspace.reserveAllowed(rowCount: min(outputCount, DecoderWorkspace.headRowLimit))
+      }
     }
   }
 

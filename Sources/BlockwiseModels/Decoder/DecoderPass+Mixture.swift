@@ -8,10 +8,10 @@ extension DecoderPass {
     router: DecoderWeights.Projection,
     experts: [(gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection)]
   ) {
-    guard let mixture = configuration.mixture, let memory = model.workspace.experts else { return }
+    guard let mixture = configuration.mixture, let memory = workspace.experts else { return }
     let used = mixture.usedExpertCount
     let hidden = configuration.hiddenSize
-    let input = model.workspace.normed
+    let input = workspace.normed
     project(
       router, input: input, rowCount: rowCount, output: memory.routerLogits.pointer,
       stride: mixture.expertCount)
@@ -26,7 +26,7 @@ extension DecoderPass {
       for (index, member) in members.enumerated() {
         memory.input.row(index).update(from: input.row(member.row), count: hidden)
       }
-      if model.mode == .int8 { memory.input.quantize(rowCount: members.count, kernels: model.kernels) }
+      if model.mode == .int8 { memory.input.quantize(rowCount: members.count, kernels: kernels) }
       applyGated(
         gateUp: weights.gateUp, down: weights.down, input: memory.input, rowCount: members.count,
         gateUpOutput: memory.gateUp.pointer, inner: memory.inner, output: memory.output.pointer)
@@ -37,7 +37,7 @@ extension DecoderPass {
     }
 
     for row in 0..<rowCount {
-      let target = model.workspace.projected.pointer + row * hidden
+      let target = workspace.projected.pointer + row * hidden
       for element in 0..<hidden {
         var sum: Float = 0
         for rank in 0..<used {

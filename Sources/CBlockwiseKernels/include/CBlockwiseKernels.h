@@ -29,7 +29,7 @@ enum {
   BW_TILE_ROWS = 16,      // output rows that share one tile of a packed matrix
   BW_GROUP = 32,          // inner elements that share one scale; all inner dimensions are padded to this
   BW_PAGE_SLOTS = 64,     // key/value rows of one cache page
-  BW_LOGIT_TILE = 4096,   // vocabulary entries reduced together
+  BW_LOGIT_TILE = 1024,   // vocabulary entries reduced together
   BW_PANEL_ROWS = 8,      // activation rows whose int8 forms are interleaved
 };
 
@@ -112,10 +112,11 @@ typedef struct bw_logit_statistics {
 typedef struct bw_kernels {
   /// Tiles [first_tile, end_tile) of a product, all rows.
   void (*matmul)(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
-  /// int8 form of the rows [first_row, end_row) of x: per group of 32 scale = max|x| / 127 and q = round(x / scale).
+  /// int8 form of the groups [first_group, end_group) of the rows [first_row, end_row) of x: per group of 32
+  /// scale = max|x| / 127 and q = round(x / scale). `groups` is the number of groups of a whole row.
   void (*quantize_rows)(
-      const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t groups,
-      bw_panel_group *panels);
+      const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
+      ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels);
   /// y = x / sqrt(mean(x²) + epsilon) · weight; may be in place.
   void (*rms_norm)(
       const float *x, ptrdiff_t x_stride, const float *_Nullable weight, float epsilon, ptrdiff_t row_count,
@@ -196,6 +197,10 @@ int32_t bw_encode_row(
 
 /// Statistics over a whole row: tiles of BW_LOGIT_TILE merged in tile order.
 void bw_reduce_logits(const bw_kernels *kernels, const float *x, ptrdiff_t count, bw_logit_statistics *result);
+/// The same from the reductions of all tiles of a row.
+void bw_merge_logits(const bw_logit_tile *tiles, ptrdiff_t tile_count, bw_logit_statistics *result);
+/// What a tile of `count` logits of minus infinity reduces to.
+void bw_empty_logit_tile(ptrdiff_t count, bw_logit_tile *result);
 
 /// Tells the processor that this thread waits in a loop.
 static inline void bw_spin_pause(void) {
