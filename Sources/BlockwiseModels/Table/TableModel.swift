@@ -54,6 +54,7 @@ public final class TableModel: BlockModel {
 
   /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
+    let start = ContinuousClock.now
     // Everything is checked before the first cache changes.
     var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
     defer { for (handle, cache) in lent { handle.giveBack(cache) } }
@@ -85,6 +86,8 @@ public final class TableModel: BlockModel {
       fill(&result.entries[index], pass.plan, visibility, tokens: lent[index].cache.tokens)
     }
     counter.add(rows: batch.reduce(0) { $0 + $1.plan.rowCount })
+    result.timing = PassTiming()
+    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
   }
 
   private func fill(
