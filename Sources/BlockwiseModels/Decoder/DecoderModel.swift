@@ -72,6 +72,7 @@ public final class DecoderModel: BlockModel {
 
   /// One pass on the calling thread, which must be the engine's.
   private func evaluate(_ batch: [SequencePass], into result: BlockResultBuffer) throws {
+    let start = ContinuousClock.now
     var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
     defer { for (handle, cache) in lent { handle.giveBack(cache) } }
     var layouts: [PassLayout] = []
@@ -107,6 +108,8 @@ public final class DecoderModel: BlockModel {
     try Self.reserving { try workspace.reserveScores(keyCount: keyCount) }
     for index in batch.indices { layouts[index].apply(batch[index].plan, to: &lent[index].cache) }
     DecoderPass(model: self, sequences: sequences, rowCount: firstRow).run(into: result)
+    result.timing = workspace.timing
+    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
   }
 
   /// Makes all memory of a pass ready but that of the cache and of attention scores.

@@ -66,6 +66,7 @@ struct DecoderPass {
   var pool: WorkerPool { model.pool }
 
   func run(into result: BlockResultBuffer) {
+    workspace.timing = PassTiming()
     embed()
     record(.embedding, into: result)
     let layers = model.weights.layers
@@ -76,7 +77,14 @@ struct DecoderPass {
       record(.layer(index), into: result)
     }
     recordFinal(into: result)
-    head(into: result)
+    workspace.timing.head += seconds { head(into: result) }
+  }
+
+  /// The seconds that a step takes; reading the clock costs some tens of nanoseconds.
+  private func seconds(of step: () -> Void) -> Double {
+    let start = ContinuousClock.now
+    step()
+    return (ContinuousClock.now - start) / .seconds(1)
   }
 
   // MARK: Input
@@ -109,7 +117,9 @@ struct DecoderPass {
       layer.queryKeyValue, input: workspace.normed, rowCount: rowCount,
       output: workspace.queryKeyValue.pointer, stride: configuration.queryKeyValueSize)
     for sequence in sequences { prepareRows(of: sequence, layerIndex: index, layer) }
-    for sequence in sequences { attend(sequence, layerIndex: index) }
+    workspace.timing.attention += seconds {
+      for sequence in sequences { attend(sequence, layerIndex: index) }
+    }
     if model.mode == .int8 {
       pool.run(rowCount, job: RoundingJob(rows: workspace.attended, kernels: kernels))
     }
@@ -267,12 +277,14 @@ struct DecoderPass {
     _ projection: DecoderWeights.Projection, input: ActivationRows, rowCount: Int,
     output: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    var first = 0
-    for matrix in projection.parts {
-      kernels.matmul(
-        matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
-        bias: projection.bias.map { UnsafePointer($0.pointer + first) }, mode: model.mode, pool: pool)
-      first += matrix.rows
+    workspace.timing.weights += seconds {
+      var first = 0
+      for matrix in projection.parts {
+        kernels.matmul(
+          matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
+          bias: projection.bias.map { UnsafePointer($0.pointer + first) }, mode: model.mode, pool: pool)
+        first += matrix.rows
+      }
     }
   }
 }

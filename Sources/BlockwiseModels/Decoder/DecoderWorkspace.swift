@@ -43,7 +43,8 @@ final class DecoderWorkspace: @unchecked Sendable {
   /// Angles of the layers, and of those with a window where theirs are others.
   var rotary: RotaryTable
   var windowRotary: RotaryTable?
-  var pageTable: [UnsafeMutableRawPointer] = []
+  /// Where the time of the running pass went so far.
+  var timing = PassTiming()
 
   init(configuration: DecoderConfiguration, contextLength: Int, workerCount: Int) throws {
     self.configuration = configuration
