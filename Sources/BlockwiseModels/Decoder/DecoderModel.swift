@@ -65,6 +65,9 @@ public final class DecoderModel: BlockModel {
     return CacheHandle(layout: cacheLayout, contextLength: length)
   }
 
+  /// The thread of the passes.
+  public var preferredExecutor: (any TaskExecutor)? { engine }
+
   /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
     try await engine.run { try self.evaluate(batch, into: result) }
