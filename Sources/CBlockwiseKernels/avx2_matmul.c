@@ -5,21 +5,11 @@
 #if defined(__x86_64__)
 
 #include "avx2.h"
-#include "superblock.h"
+#include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
 
 enum { TILES_TOGETHER = 4, PREFETCH_BYTES = 2048 };
-
-BW_AVX2_INLINE ptrdiff_t group_bytes(int32_t format) {
-  switch (format) {
-    case BW_F32: return 2048;
-    case BW_F16:
-    case BW_BF16: return 1024;
-    case BW_Q8_0: return 544;
-    default: return 288;
-  }
-}
 
 BW_AVX2_INLINE void prefetch_group(const uint8_t *group, ptrdiff_t bytes) {
   BW_UNROLL
@@ -82,9 +72,9 @@ BW_AVX2_INLINE void block_f32(
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r][0] = totals[t][r][1] = _mm256_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
     BW_UNROLL
-    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, group_bytes(format));
+    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, bw_group_bytes(format));
     __m256 sums[4][4][2];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
@@ -199,8 +189,8 @@ BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrd
   __m256 totals[4][2];
   BW_UNROLL
   for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
-    prefetch_group(group, group_bytes(format));
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
+    prefetch_group(group, bw_group_bytes(format));
     __m256i dots[4][2];
     if (format == BW_Q8_0) {
       dots_q8(R, group, x, job->xq_stride, dots);
@@ -219,7 +209,7 @@ BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrd
   for (int r = 0; r < R; r++) store_outputs(job, tile, row + r, totals[r][0], totals[r][1]);
 }
 
-// MARK: - Blocks of 256 (superblock.h)
+// MARK: - Blocks of 256 (tiles.h)
 
 BW_AVX2_INLINE __m256 halves_8(const uint8_t *halves) {
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)halves));

@@ -6,21 +6,11 @@
 #if defined(__x86_64__)
 
 #include "avx512.h"
-#include "superblock.h"
+#include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
 
 enum { TILES_TOGETHER = 4, PREFETCH_BYTES = 2048 };
-
-BW_AVX512_INLINE ptrdiff_t group_bytes(int32_t format) {
-  switch (format) {
-    case BW_F32: return 2048;
-    case BW_F16:
-    case BW_BF16: return 1024;
-    case BW_Q8_0: return 544;
-    default: return 288;
-  }
-}
 
 BW_AVX512_INLINE void prefetch_group(const uint8_t *group, ptrdiff_t bytes) {
   BW_UNROLL
@@ -74,9 +64,9 @@ BW_AVX512_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *j
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
     BW_UNROLL
-    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, group_bytes(format));
+    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, bw_group_bytes(format));
     __m512 sums[4][8];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
@@ -136,9 +126,9 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += group_bytes(format), x += BW_GROUP) {
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
     BW_UNROLL
-    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, group_bytes(format));
+    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, bw_group_bytes(format));
     __m512i dots[4][8];
     BW_UNROLL
     for (int r = 0; r < R; r++) {
@@ -202,7 +192,7 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
   }
 }
 
-// MARK: - Blocks of 256 (superblock.h)
+// MARK: - Blocks of 256 (tiles.h)
 
 BW_AVX512_INLINE __m512 halves_16(const uint8_t *halves) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)halves));

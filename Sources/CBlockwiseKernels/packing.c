@@ -4,24 +4,13 @@
 //   Q4_0            [4 quads][16 rows][4 k] bytes (low nibble: quad j, high nibble: quad j + 4), then 16 scales
 // Rows and inner elements beyond the matrix are zero (nibble 8 with scale 0 for Q4_0).
 #include "numbers.h"
-#include "superblock.h"
+#include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
 
 enum { Q8_BLOCK = 34, Q4_BLOCK = 18, Q4K_BLOCK = 144, Q6K_BLOCK = 210 };
 
-ptrdiff_t bw_tile_group_bytes(int32_t format) {
-  switch (format) {
-    case BW_F32: return BW_GROUP * BW_TILE_ROWS * 4;
-    case BW_F16:
-    case BW_BF16: return BW_GROUP * BW_TILE_ROWS * 2;
-    case BW_Q8_0: return BW_GROUP * BW_TILE_ROWS + 2 * BW_TILE_ROWS;
-    case BW_Q4_0: return BW_GROUP * BW_TILE_ROWS / 2 + 2 * BW_TILE_ROWS;
-    case BW_Q4_K: return BW_Q4K_BYTES / BW_SUPER_GROUPS;
-    case BW_Q6_K: return BW_Q6K_BYTES / BW_SUPER_GROUPS;
-    default: return 0;
-  }
-}
+ptrdiff_t bw_tile_group_bytes(int32_t format) { return bw_group_bytes(format); }
 
 static int pack_row_f32(ptrdiff_t columns, ptrdiff_t padded, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
   uint32_t bad = 0;

@@ -1,6 +1,6 @@
 // The reference variant: what every other variant must reproduce bit for bit.
 #include "numbers.h"
-#include "superblock.h"
+#include "tiles.h"
 #include "variants.h"
 
 #pragma STDC FP_CONTRACT OFF

@@ -5,8 +5,8 @@
 //         in Q4_0 and two planes of high bits: plane p holds the quads p, p + 2, p + 4, p + 6 in bit pairs
 //         value = d · scale · (q − 32)
 // Heads are 320 bytes and groups 256 or 384, so that vectors never cross a cache line.
-#ifndef BLOCKWISE_SUPERBLOCK_H
-#define BLOCKWISE_SUPERBLOCK_H
+#ifndef BLOCKWISE_TILES_H
+#define BLOCKWISE_TILES_H
 
 #include "numbers.h"
 
@@ -23,6 +23,20 @@ enum {
   BW_Q6K_GROUP = 384,
   BW_Q6K_BYTES = BW_SUPER_HEAD + BW_SUPER_GROUPS * BW_Q6K_GROUP,
 };
+
+/// Bytes of a group of 32 inner elements of the 16 rows of a tile, heads shared out evenly; 0 for other formats.
+static inline ptrdiff_t bw_group_bytes(int32_t format) {
+  switch (format) {
+    case BW_F32: return BW_GROUP * BW_TILE_ROWS * 4;
+    case BW_F16:
+    case BW_BF16: return BW_GROUP * BW_TILE_ROWS * 2;
+    case BW_Q8_0: return BW_GROUP * BW_TILE_ROWS + 2 * BW_TILE_ROWS;
+    case BW_Q4_0: return BW_GROUP * BW_TILE_ROWS / 2 + 2 * BW_TILE_ROWS;
+    case BW_Q4_K: return BW_Q4K_BYTES / BW_SUPER_GROUPS;
+    case BW_Q6_K: return BW_Q6K_BYTES / BW_SUPER_GROUPS;
+    default: return 0;
+  }
+}
 
 static inline const uint8_t *bw_q4k_super(const uint8_t *tile, ptrdiff_t g) {
   return tile + g / BW_SUPER_GROUPS * BW_Q4K_BYTES;
