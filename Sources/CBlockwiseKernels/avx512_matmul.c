@@ -430,18 +430,27 @@ BW_AVX512 void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_
   all_rows(BW_Q6_K, 1, job, first, end);
 }
 
+static bw_tiles_function *product_of(int32_t format, int is_int8) {
+  switch (format) {
+    case BW_F32: return tiles_of_f32;
+    case BW_F16: return tiles_of_f16;
+    case BW_BF16: return tiles_of_bf16;
+    case BW_Q8_0: return is_int8 ? tiles_of_q8_int8 : tiles_of_q8;
+    case BW_Q4_0: return is_int8 ? tiles_of_q4_int8 : tiles_of_q4;
+    case BW_Q4_K: return is_int8 ? tiles_of_q4k_int8 : tiles_of_q4k;
+    case BW_Q6_K: return is_int8 ? tiles_of_q6k_int8 : tiles_of_q6k;
+    default: return bw_avx512_groups(format, is_int8);
+  }
+}
+
+int32_t bw_avx512_has_product(int32_t format) { return product_of(format, 0) && product_of(format, 1); }
+
 void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile) {
+  bw_tiles_function *tiles = product_of(job->format, job->use_int8);
+  if (!tiles) tiles = bw_scalar_kernels()->matmul;
   for (ptrdiff_t first = first_tile; first < end_tile; first += TILES_TOGETHER) {
     const ptrdiff_t end = end_tile - first < TILES_TOGETHER ? end_tile : first + TILES_TOGETHER;
-    switch (job->format) {
-      case BW_F32: tiles_of_f32(job, first, end); break;
-      case BW_F16: tiles_of_f16(job, first, end); break;
-      case BW_BF16: tiles_of_bf16(job, first, end); break;
-      case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
-      case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
-      case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
-      default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
-    }
+    tiles(job, first, end);
   }
 }
 
