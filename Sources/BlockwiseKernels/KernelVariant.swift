@@ -21,6 +21,11 @@ public enum KernelVariant: String, Sendable, Hashable, CaseIterable {
   /// The fastest variant this machine can run.
   public static var best: KernelVariant { available.last ?? .scalar }
 
+  /// Whether the variant has vector code for products with weights of a format, rather than the reference's plain C.
+  public func hasVectorProduct(_ format: WeightFormat) -> Bool {
+    table?.pointee.has_product.map { $0(format.kernelFormat) != 0 } ?? false
+  }
+
   var table: UnsafePointer<bw_kernels>? {
     switch self {
     case .scalar: bw_scalar_kernels()

@@ -16,8 +16,6 @@ public enum StoredBlockFormat: UInt32, Sendable, Hashable, CaseIterable {
   case q2_K = 10
   /// 256 codes of 3 bits; scales of 6 bits for every 16.
   case q3_K = 11
-  /// 256 codes of 5 bits; scales and minima of 6 bits for every 32.
-  case q5_K = 13
   /// 256 elements as points of a grid of 256 with signs, 2.06 bits each.
   case iq2_XXS = 16
   /// 256 elements as points of a grid of 512 with signs, 2.31 bits each.
@@ -49,10 +47,11 @@ public enum StoredBlockFormat: UInt32, Sendable, Hashable, CaseIterable {
   /// 64 codes of 2 bits, `d · (q − 1)`.
   case q2_0 = 42
 
-  /// The format that the weights have in memory: Q8_0 or Q4_0 where blocks are one scale times small integers, else f32.
+  /// The format that the weights have in memory: Q8_0 or Q4_0 where blocks are one half-precision scale times small
+  /// integers, I8M where they have minima, else I8. It takes more bytes than the file's blocks.
   public var residentFormat: WeightFormat {
-    // The number is of one of three formats, so f32 is never a guess.
-    WeightFormat(rawValue: UInt32(bitPattern: bw_resident_format(kernelType))) ?? .f32
+    // The number is of one of these formats, so the last is never a guess.
+    WeightFormat(rawValue: UInt32(bitPattern: bw_resident_format(kernelType))) ?? .i8
   }
 
   /// Elements that share one block.

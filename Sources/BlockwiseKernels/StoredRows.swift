@@ -1,7 +1,7 @@
 internal import CBlockwiseKernels
 
 /// Rows of a block type as a file stores them, kept in memory to be decoded when they are needed: an embedding, of which
-/// a pass needs a few rows and no product, or a matrix for which f32 would take too much memory.
+/// a pass needs a few rows and no product, or a matrix whose tiles would take too much memory.
 package final class StoredRows: Sendable {
   package let format: StoredBlockFormat
   package let rows: Int

@@ -1,4 +1,6 @@
-/// One tile of f32 weights for every thread of a pool: where blocks are decoded that stay blocks in memory.
+internal import CBlockwiseKernels
+
+/// One tile of weights for every thread of a pool: where blocks are decoded that stay blocks in memory.
 ///
 /// Matrices of one model share it, because passes run one product at a time.
 package final class TileScratch: Sendable {
@@ -11,8 +13,12 @@ package final class TileScratch: Sendable {
   ///   - columns: inner dimension of the widest matrix.
   /// - Throws: ``AllocationError`` when the size overflows or the memory cannot be had.
   package init(workerCount: Int, columns: Int) throws(AllocationError) {
-    precondition(workerCount > 0 && columns > 0, "\(workerCount) tiles of \(columns) columns")
-    let (bytes, overflow) = columns.multipliedReportingOverflow(by: 4 * PackedMatrix.tileRowCount)
+    precondition(
+      workerCount > 0 && columns > 0 && columns <= Int.max - 31, "\(workerCount) tiles of \(columns) columns")
+    let largest = StoredBlockFormat.allCases.reduce(0) {
+      max($0, bw_tile_group_bytes($1.residentFormat.kernelFormat))
+    }
+    let (bytes, overflow) = ((columns + 31) / 32).multipliedReportingOverflow(by: largest)
     let (total, totalOverflow) = bytes.multipliedReportingOverflow(by: workerCount)
     guard !overflow, !totalOverflow else { throw AllocationError(byteCount: nil) }
     memory = try AlignedMemory(byteCount: total)

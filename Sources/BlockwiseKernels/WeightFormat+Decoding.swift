@@ -1,7 +1,7 @@
 internal import CBlockwiseKernels
 
 extension WeightFormat {
-  /// The f32 values of elements as stored in a file: the definition every kernel is tested against.
+  /// The f32 values of elements in blocks: the definition every kernel is tested against.
   ///
   /// - Parameters:
   ///   - source: `rowByteCount(elementCount:)` bytes.

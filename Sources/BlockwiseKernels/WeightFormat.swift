@@ -1,6 +1,8 @@
-/// How the numbers of a weight matrix are stored in a file, for the formats the kernels compute with directly.
+/// The formats of weights that the kernels compute with: how the numbers of a matrix are stored in a file or, for two of
+/// them, only in memory.
 ///
-/// Raw values are ggml type numbers, so a GGUF tensor type converts by raw value.
+/// Raw values are ggml type numbers, so a GGUF tensor type converts by raw value; those of formats that no file has are
+/// beyond all type numbers.
 public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
   /// IEEE single precision.
   case f32 = 0
@@ -13,21 +15,39 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
   /// Blocks of 256: half-precision `d` and minimum `e`, six-bit scales and minima for every 32, nibbles; value
   /// `d · scale · q − e · minimum`.
   case q4_K = 12
+  /// Blocks of 256: as ``q4_K`` with codes of five bits.
+  case q5_K = 13
   /// Blocks of 256: signed scales for every 16, codes of six bits, half-precision `d`; value `d · scale · (q − 32)`.
   case q6_K = 14
   /// The upper half of an IEEE single.
   case bf16 = 30
+  /// In memory only: blocks of 32 with a single-precision scale for every 16 and signed bytes; value `scale · q`.
+  case i8 = 0x10000
+  /// In memory only: blocks of 32 with a single-precision scale and minimum for every 16 and codes of 0…31; value
+  /// `scale · q − minimum`.
+  case i8m = 0x10001
+
+  /// The formats that files have, in the order of their numbers.
+  public static let ofFiles = allCases.filter(\.isOfFiles)
+
+  /// Whether files have this format; the others are what block types without a kernel become in memory.
+  public var isOfFiles: Bool {
+    switch self {
+    case .f32, .f16, .q4_0, .q8_0, .q4_K, .q5_K, .q6_K, .bf16: true
+    case .i8, .i8m: false
+    }
+  }
 
   /// Elements that share one block (1 for the plain float formats).
   public var blockElementCount: Int {
     switch self {
     case .f32, .f16, .bf16: 1
-    case .q4_0, .q8_0: 32
-    case .q4_K, .q6_K: 256
+    case .q4_0, .q8_0, .i8, .i8m: 32
+    case .q4_K, .q5_K, .q6_K: 256
     }
   }
 
-  /// Bytes of one block as stored in a file.
+  /// Bytes of one block, as stored in a file where files have the format.
   public var blockByteCount: Int {
     switch self {
     case .f32: 4
@@ -35,7 +55,10 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     case .q4_0: 18
     case .q8_0: 34
     case .q4_K: 144
+    case .q5_K: 176
     case .q6_K: 210
+    case .i8: 40
+    case .i8m: 48
     }
   }
 
@@ -47,7 +70,7 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     return overflow ? nil : bytes
   }
 
-  /// The usual name, as llama.cpp prints it.
+  /// The usual name, as llama.cpp prints it; for the formats of memory `I8` and `I8M`.
   public var name: String {
     switch self {
     case .f32: "F32"
@@ -55,8 +78,11 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     case .q4_0: "Q4_0"
     case .q8_0: "Q8_0"
     case .q4_K: "Q4_K"
+    case .q5_K: "Q5_K"
     case .q6_K: "Q6_K"
     case .bf16: "BF16"
+    case .i8: "I8"
+    case .i8m: "I8M"
     }
   }
 }

@@ -14,8 +14,8 @@ public struct ModelSummary: Sendable, Hashable {
   public var formats: [WeightFormat: Int]
   /// Whether quantised weights are multiplied with activations rounded to int8.
   public var computesInt8: Bool
-  /// Whether block types keep the blocks of their file, to be decoded in every pass, because f32 would have taken too
-  /// much memory.
+  /// Whether block types keep the blocks of their file, to be decoded in every pass, because their resident format would
+  /// have taken too much memory.
   public var keepsBlocks: Bool
   /// How keys and values are stored.
   public var cacheFormat: CacheFormat

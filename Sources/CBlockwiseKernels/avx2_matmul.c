@@ -4,17 +4,11 @@
 // so that enough independent sums hide the latency of one addition. The block shape never changes a result.
 #if defined(__x86_64__)
 
+#include "activations.h"
 #include "avx2.h"
 #include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
-
-enum { TILES_TOGETHER = 4, PREFETCH_BYTES = 2048 };
-
-BW_AVX2_INLINE void prefetch_group(const uint8_t *group, ptrdiff_t bytes) {
-  BW_UNROLL
-  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)group + PREFETCH_BYTES + i, _MM_HINT_T0);
-}
 
 /// Weights of inner element 4 · quad + k for 8 rows starting at row 8 · half, as float (scale not applied).
 BW_AVX2_INLINE __m256 weights(int32_t format, const uint8_t *group, int quad, int k, int half) {
@@ -44,22 +38,6 @@ BW_AVX2_INLINE __m256 scales(int32_t format, const uint8_t *group, int half) {
   return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)(group + offset + 16 * half)));
 }
 
-BW_AVX2_INLINE void store_outputs(const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, __m256 low, __m256 high) {
-  const ptrdiff_t first = tile * BW_TILE_ROWS;
-  float *y = job->y + row * job->y_stride + first;
-  if (first + BW_TILE_ROWS <= job->rows) {
-    if (job->bias) {
-      low = _mm256_add_ps(low, _mm256_loadu_ps(job->bias + first));
-      high = _mm256_add_ps(high, _mm256_loadu_ps(job->bias + first + 8));
-    }
-    bw_store_16(y, (bw_16){low, high});
-  } else {
-    float values[16];
-    bw_store_16(values, (bw_16){low, high});
-    for (ptrdiff_t i = 0; first + i < job->rows; i++) y[i] = job->bias ? values[i] + job->bias[first + i] : values[i];
-  }
-}
-
 /// f32 activations: R rows from `row`, T tiles from `tile`.
 BW_AVX2_INLINE void block_f32(
     int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
@@ -74,7 +52,7 @@ BW_AVX2_INLINE void block_f32(
   }
   for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
     BW_UNROLL
-    for (int t = 0; t < T; t++) prefetch_group(group + t * job->tile_bytes, bw_group_bytes(format));
+    for (int t = 0; t < T; t++) bw_prefetch_group(group + t * job->tile_bytes, bw_group_bytes(format));
     __m256 sums[4][4][2];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
@@ -115,19 +93,12 @@ BW_AVX2_INLINE void block_f32(
   BW_UNROLL
   for (int t = 0; t < T; t++) {
     BW_UNROLL
-    for (int r = 0; r < R; r++) store_outputs(job, tile + t, row + r, totals[t][r][0], totals[t][r][1]);
+    for (int r = 0; r < R; r++) bw_store_outputs(job, tile + t, row + r, totals[t][r][0], totals[t][r][1]);
   }
 }
 
-BW_AVX2_INLINE __m256i broadcast_quad(const int8_t *x) {
-  int32_t quad;
-  memcpy(&quad, x, 4);
-  return _mm256_set1_epi32(quad);
-}
-
 /// Exact dot products of one group of Q8_0 weights with R int8 rows.
-BW_AVX2_INLINE void dots_q8(
-    int R, const uint8_t *group, const bw_panel_group *x, ptrdiff_t lane, __m256i dots[4][2]) {
+BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const bw_activations *x, __m256i dots[4][2]) {
   const __m256i ones = _mm256_set1_epi16(1);
   BW_UNROLL
   for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
@@ -140,7 +111,7 @@ BW_AVX2_INLINE void dots_q8(
     const __m256i low_magnitude = _mm256_abs_epi8(low), high_magnitude = _mm256_abs_epi8(high);
     BW_UNROLL
     for (int r = 0; r < R; r++) {
-      const __m256i value = broadcast_quad(x->q[lane + r] + 4 * quad);
+      const __m256i value = bw_broadcast_quad(bw_quad_codes(x, r, quad));
       const __m256i low_pairs = _mm256_maddubs_epi16(low_magnitude, _mm256_sign_epi8(value, low));
       const __m256i high_pairs = _mm256_maddubs_epi16(high_magnitude, _mm256_sign_epi8(value, high));
       dots[r][0] = _mm256_add_epi32(dots[r][0], _mm256_madd_epi16(low_pairs, ones));
@@ -150,8 +121,7 @@ BW_AVX2_INLINE void dots_q8(
 }
 
 /// Exact dot products of one group of Q4_0 weights (nibble - 8) with R int8 rows.
-BW_AVX2_INLINE void dots_q4(
-    int R, const uint8_t *group, const bw_panel_group *x, ptrdiff_t lane, __m256i dots[4][2]) {
+BW_AVX2_INLINE void dots_q4(int R, const uint8_t *group, const bw_activations *x, __m256i dots[4][2]) {
   const __m256i ones = _mm256_set1_epi16(1), mask = _mm256_set1_epi8(15);
   BW_UNROLL
   for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
@@ -164,16 +134,16 @@ BW_AVX2_INLINE void dots_q4(
       const __m256i far = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
       BW_UNROLL
       for (int r = 0; r < R; r++) {
-        const int8_t *row = x->q[lane + r] + 4 * quad;
+        const int8_t *row = bw_quad_codes(x, r, quad);
         // Eight pairs of at most 2 · 15 · 127 stay within 16 bits.
-        dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(near, broadcast_quad(row)));
-        dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(far, broadcast_quad(row + 16)));
+        dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(near, bw_broadcast_quad(row)));
+        dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(far, bw_broadcast_quad(row + 16)));
       }
     }
   }
   BW_UNROLL
   for (int r = 0; r < R; r++) {
-    const __m256i offset = _mm256_set1_epi32(x->offsets[lane + r]);
+    const __m256i offset = _mm256_set1_epi32(bw_part_offset(x, r, 1, 0));
     dots[r][0] = _mm256_add_epi32(_mm256_madd_epi16(dots[r][0], ones), offset);
     dots[r][1] = _mm256_add_epi32(_mm256_madd_epi16(dots[r][1], ones), offset);
   }
@@ -182,56 +152,41 @@ BW_AVX2_INLINE void dots_q4(
 /// int8 activations: R rows from `row`, one tile.
 BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
-  const bw_panel_group *x = job->panels + row / BW_PANEL_ROWS * job->groups;
-  const ptrdiff_t lane = row % BW_PANEL_ROWS;
+  bw_activations x = bw_activations_of(job, row);
   __m256 totals[4][2];
   BW_UNROLL
   for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x++) {
-    prefetch_group(group, bw_group_bytes(format));
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x.group++) {
+    bw_prefetch_group(group, bw_group_bytes(format));
     __m256i dots[4][2];
     if (format == BW_Q8_0) {
-      dots_q8(R, group, x, lane, dots);
+      dots_q8(R, group, &x, dots);
     } else {
-      dots_q4(R, group, x, lane, dots);
+      dots_q4(R, group, &x, dots);
     }
     const __m256 low = scales(format, group, 0), high = scales(format, group, 1);
     BW_UNROLL
     for (int r = 0; r < R; r++) {
-      const __m256 x_scale = _mm256_broadcast_ss(x->scales + lane + r);
+      const __m256 x_scale = _mm256_set1_ps(bw_group_scale(&x, r));
       totals[r][0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][0]), _mm256_mul_ps(low, x_scale), totals[r][0]);
       totals[r][1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][1]), _mm256_mul_ps(high, x_scale), totals[r][1]);
     }
   }
   BW_UNROLL
-  for (int r = 0; r < R; r++) store_outputs(job, tile, row + r, totals[r][0], totals[r][1]);
+  for (int r = 0; r < R; r++) bw_store_outputs(job, tile, row + r, totals[r][0], totals[r][1]);
 }
 
 // MARK: - Blocks of 256 (tiles.h)
 
-BW_AVX2_INLINE __m256 halves_8(const uint8_t *halves) {
-  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)halves));
-}
-
-/// Scale (or minimum) of eight rows from row 8 · half.
-BW_AVX2_INLINE __m256 unsigned_scales(const uint8_t *d, const uint8_t *factors, int half) {
-  const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(factors + 8 * half));
-  return _mm256_mul_ps(halves_8(d + 16 * half), _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)));
-}
-
 BW_AVX2_INLINE __m256 signed_scales(const uint8_t *d, const uint8_t *factors, int half) {
   const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(factors + 8 * half));
-  return _mm256_mul_ps(halves_8(d + 16 * half), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
-}
-
-BW_AVX2_INLINE __m256i load_codes(const uint8_t *codes) {
-  return _mm256_load_si256((const __m256i *)(const void *)codes);
+  return _mm256_mul_ps(bw_halves_8(d + 16 * half), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
 }
 
 /// Codes of quad `quad` (0…7) of a group of Q6_K for eight rows, 0…63, four to a lane.
 BW_AVX2_INLINE __m256i q6k_quad(const uint8_t *codes, int quad, int half) {
-  const __m256i nibbles = load_codes(codes + 64 * (quad % 4) + 32 * half);
-  const __m256i plane = load_codes(codes + BW_Q6K_PLANES + 64 * (quad % 2) + 32 * half);
+  const __m256i nibbles = bw_load_codes(codes + 64 * (quad % 4) + 32 * half);
+  const __m256i plane = bw_load_codes(codes + BW_Q6K_PLANES + 64 * (quad % 2) + 32 * half);
   const __m256i low = _mm256_and_si256(_mm256_srli_epi16(nibbles, quad < 4 ? 0 : 4), _mm256_set1_epi8(15));
   const __m256i high = _mm256_and_si256(_mm256_srli_epi16(plane, 2 * (quad / 2)), _mm256_set1_epi8(3));
   return _mm256_or_si256(low, _mm256_slli_epi16(high, 4));
@@ -252,8 +207,8 @@ BW_AVX2_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptrdi
     BW_UNROLL
     for (int h = 0; h < 2; h++) {
       if (format == BW_Q4_K) {
-        scale[0][h] = scale[1][h] = unsigned_scales(super, super + BW_Q4K_SCALES + 16 * part, h);
-        min[h] = unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
+        scale[0][h] = scale[1][h] = bw_unsigned_scales(super, super + BW_Q4K_SCALES + 16 * part, h);
+        min[h] = bw_unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
       } else {
         scale[0][h] = signed_scales(super, super + BW_Q6K_SCALES + 32 * part, h);
         scale[1][h] = signed_scales(super, super + BW_Q6K_SCALES + 32 * part + 16, h);
@@ -270,7 +225,7 @@ BW_AVX2_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptrdi
       for (int h = 0; h < 2; h++) {
         packed[h] = format == BW_Q4_K
                         ? _mm256_and_si256(
-                              _mm256_srli_epi16(load_codes(codes + 64 * (quad % 4) + 32 * h), quad < 4 ? 0 : 4),
+                              _mm256_srli_epi16(bw_load_codes(codes + 64 * (quad % 4) + 32 * h), quad < 4 ? 0 : 4),
                               _mm256_set1_epi8(15))
                         : q6k_quad(codes, quad, h);
       }
@@ -302,23 +257,22 @@ BW_AVX2_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptrdi
     }
   }
   BW_UNROLL
-  for (int r = 0; r < R; r++) store_outputs(job, t, row + r, totals[r][0], totals[r][1]);
+  for (int r = 0; r < R; r++) bw_store_outputs(job, t, row + r, totals[r][0], totals[r][1]);
 }
 
 /// R rows of one tile, int8 activations.
 BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row) {
   const uint8_t *tile = (const uint8_t *)job->packed + t * job->tile_bytes;
-  const bw_panel_group *x = job->panels + row / BW_PANEL_ROWS * job->groups;
-  const ptrdiff_t lane = row % BW_PANEL_ROWS;
+  bw_activations x = bw_activations_of(job, row);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256 totals[4][2];
   BW_UNROLL
   for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
-  for (ptrdiff_t g = 0; g < job->groups; g++, x++) {
+  for (ptrdiff_t g = 0; g < job->groups; g++, x.group++) {
     const ptrdiff_t part = g % BW_SUPER_GROUPS;
     const uint8_t *super = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q6k_super(tile, g);
     const uint8_t *codes = format == BW_Q4_K ? bw_q4k_codes(tile, g) : bw_q6k_codes(tile, g);
-    prefetch_group(codes, format == BW_Q4_K ? BW_Q4K_GROUP : BW_Q6K_GROUP);
+    bw_prefetch_group(codes, format == BW_Q4_K ? BW_Q4K_GROUP : BW_Q6K_GROUP);
     // A scale holds for a whole group of Q4_K, for half a group of Q6_K.
     const int part_count = format == BW_Q4_K ? 1 : 2;
     BW_UNROLL
@@ -333,13 +287,13 @@ BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrd
         for (int h = 0; h < 2; h++) {
           w[h] = format == BW_Q4_K
                      ? _mm256_and_si256(
-                           _mm256_srli_epi16(load_codes(codes + 64 * (quad % 4) + 32 * h), quad < 4 ? 0 : 4),
+                           _mm256_srli_epi16(bw_load_codes(codes + 64 * (quad % 4) + 32 * h), quad < 4 ? 0 : 4),
                            _mm256_set1_epi8(15))
                      : q6k_quad(codes, quad, h);
         }
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const __m256i value = broadcast_quad(x->q[lane + r] + 4 * quad);
+          const __m256i value = bw_broadcast_quad(bw_quad_codes(&x, r, quad));
           BW_UNROLL
           for (int h = 0; h < 2; h++) {
             // Pairs of at most 2 · 63 · 127 stay within 16 bits.
@@ -350,28 +304,29 @@ BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrd
       }
       BW_UNROLL
       for (int h = 0; h < 2; h++) {
-        const __m256 scale = format == BW_Q4_K ? unsigned_scales(super, super + BW_Q4K_SCALES + 16 * part, h)
+        const __m256 scale = format == BW_Q4_K ? bw_unsigned_scales(super, super + BW_Q4K_SCALES + 16 * part, h)
                                                : signed_scales(super, super + BW_Q6K_SCALES + 32 * part + 16 * s, h);
-        const __m256 min = unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
+        const __m256 min = bw_unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const float x_scale = x->scales[lane + r];
+          const float x_scale = bw_group_scale(&x, r);
           __m256i dot = dots[r][h];
           if (format == BW_Q6_K) {
-            const __m256i offset = _mm256_set1_epi32(x->half_offsets[s][lane + r]);
+            const __m256i offset = _mm256_set1_epi32(bw_part_offset(&x, r, 2, s));
             dot = _mm256_add_epi32(dot, _mm256_slli_epi32(offset, 2));
           }
           totals[r][h] = _mm256_fmadd_ps(
               _mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)), totals[r][h]);
           if (format == BW_Q4_K) {
-            totals[r][h] = _mm256_fnmadd_ps(min, _mm256_broadcast_ss(x->shifts + lane + r), totals[r][h]);
+            const float shift = bw_part_shift(&x, r, 1, 0);
+            totals[r][h] = _mm256_fnmadd_ps(min, _mm256_set1_ps(shift), totals[r][h]);
           }
         }
       }
     }
   }
   BW_UNROLL
-  for (int r = 0; r < R; r++) store_outputs(job, t, row + r, totals[r][0], totals[r][1]);
+  for (int r = 0; r < R; r++) bw_store_outputs(job, t, row + r, totals[r][0], totals[r][1]);
 }
 
 BW_AVX2_INLINE void super_rows(
@@ -412,7 +367,7 @@ BW_AVX2 void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t 
 
 // MARK: - Tiles
 
-/// All rows of up to TILES_TOGETHER tiles, which stay in the second-level cache meanwhile.
+/// All rows of up to BW_TILES_TOGETHER tiles, which stay in the second-level cache meanwhile.
 BW_AVX2_INLINE void tiles_f32(int32_t format, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   ptrdiff_t row = 0;
   for (; row + 4 <= job->row_count; row += 4) {
@@ -468,18 +423,27 @@ BW_AVX2 void tiles_of_q4_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t e
   tiles_int8(BW_Q4_0, job, first, end);
 }
 
+static bw_tiles_function *product_of(int32_t format, int is_int8) {
+  switch (format) {
+    case BW_F32: return tiles_of_f32;
+    case BW_F16: return tiles_of_f16;
+    case BW_BF16: return tiles_of_bf16;
+    case BW_Q8_0: return is_int8 ? tiles_of_q8_int8 : tiles_of_q8;
+    case BW_Q4_0: return is_int8 ? tiles_of_q4_int8 : tiles_of_q4;
+    case BW_Q4_K: return is_int8 ? tiles_of_q4k_int8 : tiles_of_q4k;
+    case BW_Q6_K: return is_int8 ? tiles_of_q6k_int8 : tiles_of_q6k;
+    default: return bw_avx2_groups(format, is_int8);
+  }
+}
+
+int32_t bw_avx2_has_product(int32_t format) { return product_of(format, 0) && product_of(format, 1); }
+
 void bw_avx2_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile) {
-  for (ptrdiff_t first = first_tile; first < end_tile; first += TILES_TOGETHER) {
-    const ptrdiff_t end = end_tile - first < TILES_TOGETHER ? end_tile : first + TILES_TOGETHER;
-    switch (job->format) {
-      case BW_F32: tiles_of_f32(job, first, end); break;
-      case BW_F16: tiles_of_f16(job, first, end); break;
-      case BW_BF16: tiles_of_bf16(job, first, end); break;
-      case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
-      case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
-      case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
-      default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
-    }
+  bw_tiles_function *tiles = product_of(job->format, job->use_int8);
+  if (!tiles) tiles = bw_scalar_kernels()->matmul;
+  for (ptrdiff_t first = first_tile; first < end_tile; first += BW_TILES_TOGETHER) {
+    const ptrdiff_t end = end_tile - first < BW_TILES_TOGETHER ? end_tile : first + BW_TILES_TOGETHER;
+    tiles(job, first, end);
   }
 }
 

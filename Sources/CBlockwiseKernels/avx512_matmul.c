@@ -5,32 +5,11 @@
 // independent sums hide the latency of one addition and the registers suffice. The block shape never changes a result.
 #if defined(__x86_64__)
 
+#include "activations.h"
 #include "avx512.h"
 #include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
-
-// Bytes of weights that stay in the second-level cache while all rows are multiplied with them, and while the next as many
-// arrive.
-enum { UNIT_BYTES = 192 << 10 };
-
-/// The weights that are read next, fetched while the present ones are multiplied: a part of them with every group.
-typedef struct {
-  const uint8_t *weights;
-  ptrdiff_t pause;   // groups to go before the next part
-  ptrdiff_t share;   // blocks of rows that share the work
-} ahead;
-
-BW_AVX512_INLINE void fetch_ahead(ahead *next, ptrdiff_t bytes) {
-  if (next->pause > 0) {
-    next->pause--;
-    return;
-  }
-  next->pause = next->share - 1;
-  BW_UNROLL
-  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)next->weights + i, _MM_HINT_T1);
-  next->weights += bytes;
-}
 
 /// Weights of inner element 4 · quad + k of a tile, as float (scale not applied).
 BW_AVX512_INLINE __m512 weights(int32_t format, const uint8_t *group, int quad, int k) {
@@ -60,17 +39,9 @@ BW_AVX512_INLINE __m512 scales(int32_t format, const uint8_t *group) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(group + offset)));
 }
 
-BW_AVX512_INLINE void store_outputs(const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, __m512 values) {
-  const ptrdiff_t first = tile * BW_TILE_ROWS;
-  const ptrdiff_t left = job->rows - first;
-  const __mmask16 mask = left >= BW_TILE_ROWS ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
-  if (job->bias) values = _mm512_add_ps(values, _mm512_maskz_loadu_ps(mask, job->bias + first));
-  _mm512_mask_storeu_ps(job->y + row * job->y_stride + first, mask, values);
-}
-
 /// f32 activations: R rows from `row`, T tiles from `tile`.
 BW_AVX512_INLINE void block_f32(
-    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, ahead next) {
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, bw_ahead next) {
   const int quantized = format == BW_Q8_0 || format == BW_Q4_0;
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
   const float *x = job->x + row * job->x_stride;
@@ -81,7 +52,7 @@ BW_AVX512_INLINE void block_f32(
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
   for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
-    fetch_ahead(&next, T * bw_group_bytes(format));
+    bw_fetch_ahead(&next, T * bw_group_bytes(format));
     __m512 sums[4][8];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
@@ -114,14 +85,8 @@ BW_AVX512_INLINE void block_f32(
   BW_UNROLL
   for (int t = 0; t < T; t++) {
     BW_UNROLL
-    for (int r = 0; r < R; r++) store_outputs(job, tile + t, row + r, totals[t][r]);
+    for (int r = 0; r < R; r++) bw_store_outputs(job, tile + t, row + r, totals[t][r]);
   }
-}
-
-BW_AVX512_INLINE __m512i broadcast_quad(const int8_t *x) {
-  int32_t quad;
-  memcpy(&quad, x, 4);
-  return _mm512_set1_epi32(quad);
 }
 
 /// int8 activations: R rows from `row`, T tiles from `tile`.
@@ -130,10 +95,9 @@ BW_AVX512_INLINE __m512i broadcast_quad(const int8_t *x) {
 /// they are (Q4_0, 8 more than the weight); what that adds to a sum is a multiple of the sum of the activations, which
 /// every sum starts without.
 BW_AVX512_INLINE void block_int8(
-    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, ahead next) {
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, bw_ahead next) {
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
-  const bw_panel_group *x = job->panels + row / BW_PANEL_ROWS * job->groups;
-  const ptrdiff_t lane = row % BW_PANEL_ROWS;
+  bw_activations x = bw_activations_of(job, row);
   const __m512i sign = _mm512_set1_epi8((char)0x80), nibble = _mm512_set1_epi8(15);
   __m512 totals[4][8];
   BW_UNROLL
@@ -141,12 +105,12 @@ BW_AVX512_INLINE void block_int8(
     BW_UNROLL
     for (int r = 0; r < R; r++) totals[t][r] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x++) {
-    fetch_ahead(&next, T * bw_group_bytes(format));
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x.group++) {
+    bw_fetch_ahead(&next, T * bw_group_bytes(format));
     __m512i dots[4][8];
     BW_UNROLL
     for (int r = 0; r < R; r++) {
-      const __m512i offset = _mm512_set1_epi32(x->offsets[lane + r]);
+      const __m512i offset = _mm512_set1_epi32(bw_part_offset(&x, r, 1, 0));
       const __m512i start = format == BW_Q8_0 ? _mm512_slli_epi32(offset, 4) : offset;
       BW_UNROLL
       for (int t = 0; t < T; t++) dots[t][r] = start;
@@ -161,7 +125,7 @@ BW_AVX512_INLINE void block_int8(
         }
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const __m512i value = broadcast_quad(x->q[lane + r] + 4 * quad);
+          const __m512i value = bw_broadcast_quad(bw_quad_codes(&x, r, quad));
           BW_UNROLL
           for (int t = 0; t < T; t++) dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], w[t], value);
         }
@@ -178,8 +142,8 @@ BW_AVX512_INLINE void block_int8(
         }
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const __m512i low = broadcast_quad(x->q[lane + r] + 4 * quad);
-          const __m512i high = broadcast_quad(x->q[lane + r] + 4 * quad + 16);
+          const __m512i low = bw_broadcast_quad(bw_quad_codes(&x, r, quad));
+          const __m512i high = bw_broadcast_quad(bw_quad_codes(&x, r, quad + 4));
           BW_UNROLL
           for (int t = 0; t < T; t++) {
             dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], near[t], low);
@@ -193,7 +157,7 @@ BW_AVX512_INLINE void block_int8(
       const __m512 scale = scales(format, group + t * job->tile_bytes);
       BW_UNROLL
       for (int r = 0; r < R; r++) {
-        const __m512 x_scale = _mm512_set1_ps(x->scales[lane + r]);
+        const __m512 x_scale = _mm512_set1_ps(bw_group_scale(&x, r));
         totals[t][r] =
             _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][r]), _mm512_mul_ps(scale, x_scale), totals[t][r]);
       }
@@ -202,20 +166,11 @@ BW_AVX512_INLINE void block_int8(
   BW_UNROLL
   for (int t = 0; t < T; t++) {
     BW_UNROLL
-    for (int r = 0; r < R; r++) store_outputs(job, tile + t, row + r, totals[t][r]);
+    for (int r = 0; r < R; r++) bw_store_outputs(job, tile + t, row + r, totals[t][r]);
   }
 }
 
 // MARK: - Blocks of 256 (tiles.h)
-
-BW_AVX512_INLINE __m512 halves_16(const uint8_t *halves) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)halves));
-}
-
-BW_AVX512_INLINE __m512 unsigned_scales(__m512 d, const uint8_t *factors) {
-  const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)factors);
-  return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
-}
 
 BW_AVX512_INLINE __m512 signed_scales(__m512 d, const uint8_t *factors) {
   const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)factors);
@@ -245,7 +200,7 @@ BW_AVX512_INLINE const uint8_t *super_codes(int32_t format, const uint8_t *tile,
 
 /// f32 activations: R rows of one tile.
 BW_AVX512_INLINE void super_f32(
-    int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row, ahead next) {
+    int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row, bw_ahead next) {
   const uint8_t *tile = (const uint8_t *)job->packed + t * job->tile_bytes;
   const float *x = job->x + row * job->x_stride;
   __m512 totals[8];
@@ -254,14 +209,14 @@ BW_AVX512_INLINE void super_f32(
   for (ptrdiff_t g = 0; g < job->groups; g++, x += BW_GROUP) {
     const ptrdiff_t part = g % BW_SUPER_GROUPS;
     const uint8_t *head = super_head(format, tile, g), *codes = super_codes(format, tile, g);
-    fetch_ahead(&next, bw_group_bytes(format));
+    bw_fetch_ahead(&next, bw_group_bytes(format));
     __m512 scale[2], min = _mm512_setzero_ps();
     if (format == BW_Q4_K) {
-      scale[0] = scale[1] = unsigned_scales(halves_16(head), head + BW_Q4K_SCALES + 16 * part);
-      min = unsigned_scales(halves_16(head + BW_Q4K_MIN_D), head + BW_Q4K_MINS + 16 * part);
+      scale[0] = scale[1] = bw_unsigned_scales(bw_halves_16(head), head + BW_Q4K_SCALES + 16 * part);
+      min = bw_unsigned_scales(bw_halves_16(head + BW_Q4K_MIN_D), head + BW_Q4K_MINS + 16 * part);
     } else {
-      scale[0] = signed_scales(halves_16(head), head + BW_Q6K_SCALES + 32 * part);
-      scale[1] = signed_scales(halves_16(head), head + BW_Q6K_SCALES + 32 * part + 16);
+      scale[0] = signed_scales(bw_halves_16(head), head + BW_Q6K_SCALES + 32 * part);
+      scale[1] = signed_scales(bw_halves_16(head), head + BW_Q6K_SCALES + 32 * part + 16);
     }
     __m512 sums[8];
     BW_UNROLL
@@ -290,15 +245,14 @@ BW_AVX512_INLINE void super_f32(
     for (int r = 0; r < R; r++) totals[r] = _mm512_add_ps(totals[r], sums[r]);
   }
   BW_UNROLL
-  for (int r = 0; r < R; r++) store_outputs(job, t, row + r, totals[r]);
+  for (int r = 0; r < R; r++) bw_store_outputs(job, t, row + r, totals[r]);
 }
 
 /// int8 activations: R rows from `row`, T tiles from `first`.
 BW_AVX512_INLINE void super_int8(
-    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t first, ptrdiff_t row, ahead next) {
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t first, ptrdiff_t row, bw_ahead next) {
   const uint8_t *super = (const uint8_t *)job->packed + first * job->tile_bytes;
-  const bw_panel_group *x = job->panels + row / BW_PANEL_ROWS * job->groups;
-  const ptrdiff_t lane = row % BW_PANEL_ROWS;
+  bw_activations x = bw_activations_of(job, row);
   const ptrdiff_t super_bytes = format == BW_Q4_K ? BW_Q4K_BYTES : BW_Q6K_BYTES;
   const ptrdiff_t code_bytes = format == BW_Q4_K ? BW_Q4K_GROUP : BW_Q6K_GROUP;
   // A scale holds for a whole group of Q4_K, for half a group of Q6_K.
@@ -313,13 +267,13 @@ BW_AVX512_INLINE void super_int8(
     __m512 d[4], min_d[4];
     BW_UNROLL
     for (int t = 0; t < T; t++) {
-      d[t] = halves_16(super + t * job->tile_bytes);
-      if (format == BW_Q4_K) min_d[t] = halves_16(super + t * job->tile_bytes + BW_Q4K_MIN_D);
+      d[t] = bw_halves_16(super + t * job->tile_bytes);
+      if (format == BW_Q4_K) min_d[t] = bw_halves_16(super + t * job->tile_bytes + BW_Q4K_MIN_D);
     }
     const uint8_t *codes = super + BW_SUPER_HEAD;
     BW_ROLLED
-    for (ptrdiff_t g = 0; g < BW_SUPER_GROUPS; g++, codes += code_bytes, x++) {
-      fetch_ahead(&next, T * bw_group_bytes(format));
+    for (ptrdiff_t g = 0; g < BW_SUPER_GROUPS; g++, codes += code_bytes, x.group++) {
+      bw_fetch_ahead(&next, T * bw_group_bytes(format));
       BW_UNROLL
       for (int part = 0; part < part_count; part++) {
         __m512i dots[4][8];
@@ -328,7 +282,7 @@ BW_AVX512_INLINE void super_int8(
           const __m512i start =
               format == BW_Q4_K
                   ? _mm512_setzero_si512()
-                  : _mm512_slli_epi32(_mm512_set1_epi32(x->half_offsets[part][lane + r]), 2);
+                  : _mm512_slli_epi32(_mm512_set1_epi32(bw_part_offset(&x, r, 2, part)), 2);
           BW_UNROLL
           for (int t = 0; t < T; t++) dots[t][r] = start;
         }
@@ -339,7 +293,7 @@ BW_AVX512_INLINE void super_int8(
           for (int t = 0; t < T; t++) w[t] = super_quad(format, codes + t * job->tile_bytes, quad);
           BW_UNROLL
           for (int r = 0; r < R; r++) {
-            const __m512i value = broadcast_quad(x->q[lane + r] + 4 * quad);
+            const __m512i value = bw_broadcast_quad(bw_quad_codes(&x, r, quad));
             BW_UNROLL
             for (int t = 0; t < T; t++) dots[t][r] = _mm512_dpbusd_epi32(dots[t][r], w[t], value);
           }
@@ -348,19 +302,19 @@ BW_AVX512_INLINE void super_int8(
         for (int t = 0; t < T; t++) {
           const uint8_t *head = super + t * job->tile_bytes;
           const __m512 scale = format == BW_Q4_K
-                                   ? unsigned_scales(d[t], head + BW_Q4K_SCALES + 16 * g)
+                                   ? bw_unsigned_scales(d[t], head + BW_Q4K_SCALES + 16 * g)
                                    : signed_scales(d[t], head + BW_Q6K_SCALES + 32 * g + 16 * part);
           BW_UNROLL
           for (int r = 0; r < R; r++) {
-            const __m512 x_scale = _mm512_set1_ps(x->scales[lane + r]);
+            const __m512 x_scale = _mm512_set1_ps(bw_group_scale(&x, r));
             totals[t][r] =
                 _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][r]), _mm512_mul_ps(scale, x_scale), totals[t][r]);
           }
           if (format == BW_Q4_K) {
-            const __m512 min = unsigned_scales(min_d[t], head + BW_Q4K_MINS + 16 * g);
+            const __m512 min = bw_unsigned_scales(min_d[t], head + BW_Q4K_MINS + 16 * g);
             BW_UNROLL
             for (int r = 0; r < R; r++) {
-              totals[t][r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(x->shifts[lane + r]), totals[t][r]);
+              totals[t][r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(bw_part_shift(&x, r, 1, 0)), totals[t][r]);
             }
           }
         }
@@ -370,7 +324,7 @@ BW_AVX512_INLINE void super_int8(
   BW_UNROLL
   for (int t = 0; t < T; t++) {
     BW_UNROLL
-    for (int r = 0; r < R; r++) store_outputs(job, first + t, row + r, totals[t][r]);
+    for (int r = 0; r < R; r++) bw_store_outputs(job, first + t, row + r, totals[t][r]);
   }
 }
 
@@ -378,7 +332,7 @@ BW_AVX512_INLINE void super_int8(
 
 /// One block of any kind.
 BW_AVX512_INLINE void block(
-    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, ahead next) {
+    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, bw_ahead next) {
   if (format == BW_Q4_K || format == BW_Q6_K) {
     if (is_int8) {
       super_int8(format, R, T, job, tile, row, next);
@@ -396,52 +350,7 @@ BW_AVX512_INLINE void block(
   }
 }
 
-/// Tiles [first, end) of a unit, and of its rows block `index` of `count`; the next unit begins at tile `following`.
-typedef struct {
-  ptrdiff_t first, end, following;
-  ptrdiff_t index, count;
-} unit;
-
-/// R rows of the tiles of a unit, T at a time.
-BW_AVX512_INLINE void rows_of_unit(
-    int32_t format, int is_int8, int R, int T, const bw_matmul *job, const unit *u, ptrdiff_t row) {
-  ptrdiff_t tile = u->first;
-  for (; tile + T <= u->end; tile += T) {
-    const ptrdiff_t part = T * job->tile_bytes / u->count;
-    const uint8_t *following = (const uint8_t *)job->packed + (u->following + tile - u->first) * job->tile_bytes;
-    block(format, is_int8, R, T, job, tile, row, (ahead){following + u->index * part, 0, u->count});
-  }
-  for (; tile < u->end; tile++) {
-    const ptrdiff_t part = job->tile_bytes / u->count;
-    const uint8_t *following = (const uint8_t *)job->packed + (u->following + tile - u->first) * job->tile_bytes;
-    block(format, is_int8, R, 1, job, tile, row, (ahead){following + u->index * part, 0, u->count});
-  }
-}
-
-/// All rows of the tiles [first, end).
-BW_AVX512_INLINE void all_rows(
-    int32_t format, int is_int8, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  const ptrdiff_t fitting = UNIT_BYTES / job->tile_bytes / 4 * 4;
-  const ptrdiff_t width = fitting < 4 ? 4 : fitting;
-  unit u = {.first = first, .count = (job->row_count + 7) / 8};
-  for (; u.first < end; u.first = u.end) {
-    u.end = u.first + width < end ? u.first + width : end;
-    u.following = u.end;
-    u.index = 0;
-    ptrdiff_t row = 0;
-    for (; row + 8 <= job->row_count; row += 8, u.index++) rows_of_unit(format, is_int8, 8, 2, job, &u, row);
-    switch (job->row_count - row) {
-      case 7: rows_of_unit(format, is_int8, 7, 2, job, &u, row); break;
-      case 6: rows_of_unit(format, is_int8, 6, 2, job, &u, row); break;
-      case 5: rows_of_unit(format, is_int8, 5, 2, job, &u, row); break;
-      case 4: rows_of_unit(format, is_int8, 4, 2, job, &u, row); break;
-      case 3: rows_of_unit(format, is_int8, 3, 2, job, &u, row); break;
-      case 2: rows_of_unit(format, is_int8, 2, 4, job, &u, row); break;
-      case 1: rows_of_unit(format, is_int8, 1, 4, job, &u, row); break;
-      default: break;
-    }
-  }
-}
+#include "avx512_units.h"
 
 BW_AVX512 void tiles_of_f32(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_F32, 0, job, first, end);
@@ -478,16 +387,25 @@ BW_AVX512 void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_
   all_rows(BW_Q6_K, 1, job, first, end);
 }
 
-void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  switch (job->format) {
-    case BW_F32: tiles_of_f32(job, first, end); break;
-    case BW_F16: tiles_of_f16(job, first, end); break;
-    case BW_BF16: tiles_of_bf16(job, first, end); break;
-    case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
-    case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
-    case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
-    default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
+static bw_tiles_function *product_of(int32_t format, int is_int8) {
+  switch (format) {
+    case BW_F32: return tiles_of_f32;
+    case BW_F16: return tiles_of_f16;
+    case BW_BF16: return tiles_of_bf16;
+    case BW_Q8_0: return is_int8 ? tiles_of_q8_int8 : tiles_of_q8;
+    case BW_Q4_0: return is_int8 ? tiles_of_q4_int8 : tiles_of_q4;
+    case BW_Q4_K: return is_int8 ? tiles_of_q4k_int8 : tiles_of_q4k;
+    case BW_Q6_K: return is_int8 ? tiles_of_q6k_int8 : tiles_of_q6k;
+    default: return bw_avx512_groups(format, is_int8);
   }
+}
+
+int32_t bw_avx512_has_product(int32_t format) { return product_of(format, 0) && product_of(format, 1); }
+
+void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  bw_tiles_function *tiles = product_of(job->format, job->use_int8);
+  if (!tiles) tiles = bw_scalar_kernels()->matmul;
+  tiles(job, first, end);
 }
 
 #else

@@ -2,13 +2,14 @@
 //   f32, f16, bf16  [32 k][16 rows]
 //   Q8_0            [8 quads][16 rows][4 k] bytes, then 16 half-precision scales
 //   Q4_0            [4 quads][16 rows][4 k] bytes (low nibble: quad j, high nibble: quad j + 4), then 16 scales
+//   the others      in tiles.h
 // Rows and inner elements beyond the matrix are zero (nibble 8 with scale 0 for Q4_0).
-#include "numbers.h"
+#include "block_layouts.h"
 #include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-enum { Q8_BLOCK = 34, Q4_BLOCK = 18, Q4K_BLOCK = 144, Q6K_BLOCK = 210 };
+enum { Q8_BLOCK = 34, Q4_BLOCK = 18, Q4K_BLOCK = 144, Q5K_BLOCK = 176, Q6K_BLOCK = 210 };
 
 ptrdiff_t bw_tile_group_bytes(int32_t format) { return bw_group_bytes(format); }
 
@@ -77,37 +78,35 @@ static int pack_row_q4(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uin
 
 static int is_bad_half(const uint8_t *bytes) { return (bw_load16(bytes) & 0x7c00u) == 0x7c00u; }
 
-/// Scale and minimum of part j of a block of Q4_K: six bits each, the upper two of the later parts beside the earlier.
-static void q4k_scale_min(const uint8_t *b, int j, uint8_t *scale, uint8_t *min) {
-  if (j < 4) {
-    *scale = b[j] & 63;
-    *min = b[j + 4] & 63;
-  } else {
-    *scale = (uint8_t)((b[j + 4] & 15) | (b[j - 4] >> 6) << 4);
-    *min = (uint8_t)(b[j + 4] >> 4 | (b[j] >> 6) << 4);
-  }
-}
-
-static int pack_row_q4k(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+static int pack_row_q45k(int has_fifth_bit, ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  static const uint8_t zeros[Q5K_BLOCK] = {0};
+  const ptrdiff_t block_bytes = has_fifth_bit ? Q5K_BLOCK : Q4K_BLOCK;
+  const ptrdiff_t super_bytes = has_fifth_bit ? BW_Q5K_BYTES : BW_Q4K_BYTES;
+  const ptrdiff_t group_bytes = has_fifth_bit ? BW_Q5K_GROUP : BW_Q4K_GROUP;
   int bad = 0;
   for (ptrdiff_t s = 0; s < groups / BW_SUPER_GROUPS; s++) {
-    static const uint8_t zeros[Q4K_BLOCK] = {0};
-    const uint8_t *block = row ? row + s * Q4K_BLOCK : zeros;
-    uint8_t *super = tile + s * BW_Q4K_BYTES;
+    const uint8_t *block = row ? row + s * block_bytes : zeros;
+    uint8_t *super = tile + s * super_bytes;
     bad |= is_bad_half(block) | is_bad_half(block + 2);
     memcpy(super + 2 * lane, block, 2);
     memcpy(super + BW_Q4K_MIN_D + 2 * lane, block + 2, 2);
     for (int j = 0; j < BW_SUPER_GROUPS; j++) {
-      q4k_scale_min(
-          block + 4, j, super + BW_Q4K_SCALES + BW_TILE_ROWS * j + lane, super + BW_Q4K_MINS + BW_TILE_ROWS * j + lane);
+      int scale, minimum;
+      bw_scale_and_minimum(block + 4, j, &scale, &minimum);
+      super[BW_Q4K_SCALES + BW_TILE_ROWS * j + lane] = (uint8_t)scale;
+      super[BW_Q4K_MINS + BW_TILE_ROWS * j + lane] = (uint8_t)minimum;
       // The file pairs the same elements of two neighbouring parts; a tile pairs the two halves of one.
-      const uint8_t *codes = block + 16 + 32 * (j / 2);
+      const uint8_t *codes = block + (has_fifth_bit ? 48 : 16) + 32 * (j / 2);
       const int shift = 4 * (j % 2);
-      uint8_t *out = super + BW_SUPER_HEAD + j * BW_Q4K_GROUP + 4 * lane;
+      uint8_t *out = super + BW_SUPER_HEAD + j * group_bytes + 4 * lane;
       for (int i = 0; i < 16; i++) {
         const int near = (codes[i] >> shift) & 15, far = (codes[i + 16] >> shift) & 15;
         out[64 * (i / 4) + i % 4] = (uint8_t)(near | far << 4);
       }
+      if (!has_fifth_bit) continue;
+      uint8_t plane[4] = {0};
+      for (int i = 0; i < BW_GROUP; i++) plane[i % 4] |= (uint8_t)(((block[16 + i] >> j) & 1) << (i / 4));
+      memcpy(out + BW_Q5K_PLANE, plane, 4);
     }
   }
   return bad;
@@ -142,6 +141,35 @@ static int pack_row_q6k(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, ui
   return bad;
 }
 
+// Rows are blocks of 32 as the header of the module says.
+static int pack_row_i8(int has_minimum, ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  static const uint8_t zeros[BW_I8M_BLOCK] = {0};
+  const ptrdiff_t block_bytes = has_minimum ? BW_I8M_BLOCK : BW_I8_BLOCK;
+  const ptrdiff_t group_bytes = has_minimum ? BW_I8M_BYTES : BW_I8_BYTES;
+  int bad = 0;
+  for (ptrdiff_t g = 0; g < groups; g++) {
+    const uint8_t *block = row ? row + g * block_bytes : zeros;
+    uint8_t *group = tile + g * group_bytes;
+    const int8_t *codes = (const int8_t *)block + block_bytes - BW_GROUP;
+    for (int half = 0; half < 2; half++) {
+      float scale, minimum = 0;
+      memcpy(&scale, block + 4 * half, 4);
+      if (has_minimum) memcpy(&minimum, block + 8 + 4 * half, 4);
+      // Where the value of the largest code is finite all are; infinite scales of zeros alone are none.
+      int largest = 0;
+      for (int i = 16 * half; i < 16 * half + 16; i++) {
+        const int magnitude = codes[i] < 0 ? -codes[i] : codes[i];
+        largest = magnitude > largest ? magnitude : largest;
+      }
+      bad |= !isfinite(scale * (float)largest) | !isfinite(minimum);
+      memcpy(group + BW_I8_SCALES + 4 * (BW_TILE_ROWS * half + lane), &scale, 4);
+      if (has_minimum) memcpy(group + BW_I8_MINS + 4 * (BW_TILE_ROWS * half + lane), &minimum, 4);
+    }
+    for (int quad = 0; quad < 8; quad++) memcpy(group + 64 * quad + 4 * lane, codes + 4 * quad, 4);
+  }
+  return bad;
+}
+
 ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *rows, void *tile) {
   const ptrdiff_t groups = (columns + BW_GROUP - 1) / BW_GROUP;
   const ptrdiff_t padded = groups * BW_GROUP;
@@ -154,8 +182,11 @@ ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *row
       case BW_F16: bad = pack_row_16(0x7c00u, columns, padded, row, lane, tile); break;
       case BW_BF16: bad = pack_row_16(0x7f80u, columns, padded, row, lane, tile); break;
       case BW_Q8_0: bad = pack_row_q8(groups, row, lane, tile); break;
-      case BW_Q4_K: bad = pack_row_q4k(groups, row, lane, tile); break;
+      case BW_Q4_K: bad = pack_row_q45k(0, groups, row, lane, tile); break;
+      case BW_Q5_K: bad = pack_row_q45k(1, groups, row, lane, tile); break;
       case BW_Q6_K: bad = pack_row_q6k(groups, row, lane, tile); break;
+      case BW_I8: bad = pack_row_i8(0, groups, row, lane, tile); break;
+      case BW_I8M: bad = pack_row_i8(1, groups, row, lane, tile); break;
       default: bad = pack_row_q4(groups, row, lane, tile); break;
     }
     if (bad && first_bad < 0) first_bad = lane;
@@ -169,17 +200,8 @@ void bw_decode_packed_row(
   const uint8_t *tile = (const uint8_t *)packed + (row / BW_TILE_ROWS) * tile_bytes;
   for (ptrdiff_t k = 0; k < columns; k++) {
     const ptrdiff_t within = k % BW_GROUP;
-    if (format == BW_Q4_K) {
-      const ptrdiff_t g = k / BW_GROUP;
-      const float scaled =
-          bw_q4k_scale(tile, g, (int)lane) * (float)bw_q4k_code(tile, g, (int)within, (int)lane);
-      out[k] = scaled - bw_q4k_min(tile, g, (int)lane);
-      continue;
-    }
-    if (format == BW_Q6_K) {
-      const ptrdiff_t g = k / BW_GROUP;
-      const float scale = bw_q6k_scale(tile, g, (int)within / 16, (int)lane);
-      out[k] = scale * (float)bw_q6k_code(tile, g, (int)within, (int)lane);
+    if (bw_has_parts(format)) {
+      out[k] = bw_part_weight(format, tile, k / BW_GROUP, (int)within, (int)lane);
       continue;
     }
     const uint8_t *group = tile + (k / BW_GROUP) * bw_tile_group_bytes(format);
@@ -203,6 +225,20 @@ void bw_decode_packed_row(
   }
 }
 
+static void decode_i8_block(int has_minimum, const uint8_t *bytes, ptrdiff_t index, float *out) {
+  const ptrdiff_t block_bytes = has_minimum ? BW_I8M_BLOCK : BW_I8_BLOCK;
+  const uint8_t *block = bytes + index * block_bytes;
+  const int8_t *codes = (const int8_t *)block + block_bytes - BW_GROUP;
+  for (int k = 0; k < BW_GROUP; k++) {
+    float scale, minimum = 0;
+    memcpy(&scale, block + 4 * (k / 16), 4);
+    out[k] = scale * (float)codes[k];
+    if (!has_minimum) continue;
+    memcpy(&minimum, block + 8 + 4 * (k / 16), 4);
+    out[k] -= minimum;
+  }
+}
+
 void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out) {
   const uint8_t *bytes = (const uint8_t *)source;
   switch (format) {
@@ -221,7 +257,12 @@ void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out) 
       }
       break;
     case BW_Q4_K:
+    case BW_Q5_K:
     case BW_Q6_K: bw_decode_blocks(format, source, count, out); break;
+    case BW_I8:
+    case BW_I8M:
+      for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) decode_i8_block(format == BW_I8M, bytes, g, out + g * BW_GROUP);
+      break;
     default:
       for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) {
         const uint8_t *block = bytes + g * Q4_BLOCK;

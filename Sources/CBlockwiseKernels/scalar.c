@@ -1,4 +1,5 @@
 // The reference variant: what every other variant must reproduce bit for bit.
+#include "activations.h"
 #include "numbers.h"
 #include "tiles.h"
 #include "variants.h"
@@ -27,45 +28,36 @@ static float scale_at(int32_t format, const uint8_t *group, int lane) {
   return bw_half_to_float(bw_load16(group + offset + 2 * lane));
 }
 
-/// A weight of the formats with blocks of 256.
-static float super_weight(int32_t format, const uint8_t *tile, ptrdiff_t g, int k, int lane) {
-  if (format == BW_Q4_K) {
-    const float scaled = bw_q4k_scale(tile, g, lane) * (float)bw_q4k_code(tile, g, k, lane);
-    return scaled - bw_q4k_min(tile, g, lane);
-  }
-  return bw_q6k_scale(tile, g, k / 16, lane) * (float)bw_q6k_code(tile, g, k, lane);
-}
-
-static float super_output_f32(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
+/// f32 activations and a format with parts (tiles.h).
+static float parts_output_f32(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
   float total = 0;
   for (ptrdiff_t g = 0; g < job->groups; g++) {
     const float *x = job->x + row * job->x_stride + g * BW_GROUP;
-    float partial = 0;
-    for (int k = 0; k < BW_GROUP; k++) partial = fmaf(super_weight(job->format, tile, g, k, lane), x[k], partial);
-    total += partial;
+    float sum = 0;
+    for (int k = 0; k < BW_GROUP; k++) sum = fmaf(bw_part_weight(job->format, tile, g, k, lane), x[k], sum);
+    total += sum;
   }
   return total;
 }
 
-static float super_output_int8(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
+/// int8 activations and a format with parts (tiles.h).
+static float parts_output_int8(const bw_matmul *job, const uint8_t *tile, int lane, ptrdiff_t row) {
+  const int32_t format = job->format;
+  const int part_count = bw_part_count(format), length = BW_GROUP / part_count;
   float total = 0;
   for (ptrdiff_t g = 0; g < job->groups; g++) {
-    const bw_panel_group *group = job->panels + row / BW_PANEL_ROWS * job->groups + g;
-    const int8_t *x = group->q[row % BW_PANEL_ROWS];
-    const float x_scale = group->scales[row % BW_PANEL_ROWS];
-    if (job->format == BW_Q4_K) {
+    const bw_activations group = {job->panels + row / BW_PANEL_ROWS * job->groups + g, row % BW_PANEL_ROWS};
+    const int8_t *x = bw_quad_codes(&group, 0, 0);
+    const float x_scale = bw_group_scale(&group, 0);
+    for (int part = 0; part < part_count; part++) {
       int32_t dot = 0, sum = 0;
-      for (int k = 0; k < BW_GROUP; k++) {
-        dot += bw_q4k_code(tile, g, k, lane) * x[k];
+      for (int k = part * length; k < (part + 1) * length; k++) {
+        dot += bw_part_code(format, tile, g, k, lane) * x[k];
         sum += x[k];
       }
-      total = fmaf((float)dot, bw_q4k_scale(tile, g, lane) * x_scale, total);
-      total = fmaf(-bw_q4k_min(tile, g, lane), x_scale * (float)sum, total);
-    } else {
-      for (int half = 0; half < 2; half++) {
-        int32_t dot = 0;
-        for (int k = 16 * half; k < 16 * half + 16; k++) dot += bw_q6k_code(tile, g, k, lane) * x[k];
-        total = fmaf((float)dot, bw_q6k_scale(tile, g, half, lane) * x_scale, total);
+      total = fmaf((float)dot, bw_part_scale(format, tile, g, part, lane) * x_scale, total);
+      if (bw_has_minimum(format)) {
+        total = fmaf(-bw_part_minimum(format, tile, g, part, lane), x_scale * (float)sum, total);
       }
     }
   }
@@ -91,11 +83,11 @@ static float output_int8(const bw_matmul *job, const uint8_t *tile, int lane, pt
   float total = 0;
   for (ptrdiff_t g = 0; g < job->groups; g++) {
     const uint8_t *group = tile + g * group_bytes;
-    const bw_panel_group *activations = job->panels + row / BW_PANEL_ROWS * job->groups + g;
-    const int8_t *x = activations->q[row % BW_PANEL_ROWS];
+    const bw_activations activations = {job->panels + row / BW_PANEL_ROWS * job->groups + g, row % BW_PANEL_ROWS};
+    const int8_t *x = bw_quad_codes(&activations, 0, 0);
     int32_t dot = 0;
     for (int k = 0; k < BW_GROUP; k++) dot += (int32_t)weight_at(job->format, group, k, lane) * x[k];
-    const float x_scale = activations->scales[row % BW_PANEL_ROWS];
+    const float x_scale = bw_group_scale(&activations, 0);
     total = fmaf((float)dot, scale_at(job->format, group, lane) * x_scale, total);
   }
   return total;
@@ -109,8 +101,8 @@ static void matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_til
       if (out >= job->rows) break;
       for (ptrdiff_t row = 0; row < job->row_count; row++) {
         float y;
-        if (job->format == BW_Q4_K || job->format == BW_Q6_K) {
-          y = job->use_int8 ? super_output_int8(job, tile, lane, row) : super_output_f32(job, tile, lane, row);
+        if (bw_has_parts(job->format)) {
+          y = job->use_int8 ? parts_output_int8(job, tile, lane, row) : parts_output_f32(job, tile, lane, row);
         } else {
           y = job->use_int8 ? output_int8(job, tile, lane, row) : output_f32(job, tile, lane, row);
         }

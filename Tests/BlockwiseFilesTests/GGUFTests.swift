@@ -87,7 +87,7 @@ import Testing
   }
 
   @Test func `a type's geometry is that of the kernels`() throws {
-    for format in WeightFormat.allCases {
+    for format in WeightFormat.ofFiles {
       let type = try #require(TensorType.ggml(format.rawValue))
       #expect(type.weightFormat == format)
       #expect(type.name == format.name)
@@ -103,6 +103,10 @@ import Testing
       #expect(type.blockElementCount == format.blockElementCount)
       #expect(type.blockByteCount == format.blockByteCount)
     }
+    // No file has the formats of memory.
+    #expect(WeightFormat.allCases.filter { !WeightFormat.ofFiles.contains($0) } == [.i8, .i8m])
+    for format in [WeightFormat.i8, .i8m] { #expect(TensorType.ggml(format.rawValue) == nil) }
+    #expect(!TensorType.decodableNames.contains { $0.hasPrefix("I8") })
     // Blocks of activations are no weights, and integers none either.
     for id in [9, 15, 24, 25, 26, 27, 28] as [UInt32] {
       #expect(TensorType.ggml(id)?.isDecodable == false)

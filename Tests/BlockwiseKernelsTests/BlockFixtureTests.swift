@@ -31,12 +31,12 @@ struct FixtureTensors {
 }
 
 @Suite struct BlockFixtureTests {
-  @Test(.enabled(if: SharedData.isAvailable), arguments: [WeightFormat.q4_0, .q8_0])
+  @Test(.enabled(if: SharedData.isAvailable), arguments: [WeightFormat.q4_0, .q8_0, .q4_K, .q5_K, .q6_K])
   func `reference blocks decode exactly`(format: WeightFormat) throws {
     let tensors = try FixtureTensors("parity/gguf/blocks.safetensors")
     let raw = try tensors.tensor("\(format.name).raw")
     let expected = try tensors.floats("\(format.name).values")
-    #expect(raw.count / format.blockByteCount * 32 == expected.count)
+    #expect(raw.count / format.blockByteCount * format.blockElementCount == expected.count)
     #expect(bits(decoded(raw, count: expected.count, as: format)) == bits(expected))
   }
 

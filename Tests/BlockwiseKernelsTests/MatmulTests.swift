@@ -178,24 +178,35 @@ private let cases: [(format: WeightFormat, rows: Int, columns: Int, rowCount: In
 
   @Test(arguments: KernelVariant.available)
   func `int8 products are exact at the extreme bytes`(variant: KernelVariant) throws {
-    // All weights −128 (or nibble 0, which is −8) and all activations at full scale: the largest sums there are.
-    for (format, byte, weight) in [(WeightFormat.q8_0, UInt8(0x80), Float(-128)), (.q4_0, 0x00, -8)] {
+    // All weights the largest there are (nibble 0 of Q4_0 is −8) and all activations at full scale.
+    let one = encoded([Float(1)], as: .f16)
+    let single = withUnsafeBytes(of: Float(1)) { Array($0) }
+    func bytes(_ value: UInt8, _ count: Int) -> [UInt8] { [UInt8](repeating: value, count: count) }
+    let cases: [(format: WeightFormat, block: [UInt8], weight: Float)] = [
+      (.q8_0, one + bytes(0x80, 32), -128), (.q4_0, one + bytes(0, 16), -8),
+      // Scales of 1 and minima of 0: bits of twelve bytes.
+      (
+        .q5_K, one + one + bytes(1, 4) + bytes(0, 4) + bytes(1, 4) + bytes(0xFF, 160), 31
+      ),
+      (.i8, single + single + bytes(0x80, 32), -128),
+      (.i8m, single + single + bytes(0, 8) + bytes(31, 32), 31),
+    ]
+    for (format, block, weight) in cases {
       for sign in [Float(1), -1] {
-        var block = encoded([Float(1)], as: .f16)
-        block += [UInt8](repeating: byte, count: format.blockByteCount - 2)
+        let columns = format.blockElementCount
         let file = Array([[UInt8]](repeating: block, count: 16).joined())
         let pool = WorkerPool(threadCount: 1)
         let matrix = try file.withUnsafeBytes {
           try PackedMatrix(
-            format: format, rows: 16, columns: 32, source: #require($0.baseAddress), pool: pool)
+            format: format, rows: 16, columns: columns, source: #require($0.baseAddress), pool: pool)
         }
-        let x = try ActivationRows(capacity: 1, columnCount: 32)
-        for k in 0..<32 { x.values[k] = sign * 127 }
+        let x = try ActivationRows(capacity: 1, columnCount: columns)
+        for k in 0..<columns { x.values[k] = sign * 127 }
         x.quantize(rowCount: 1, kernels: Kernels(variant))
         var y = [Float](repeating: 0, count: 16)
         Kernels(variant).matmul(
           matrix, input: x, rowCount: 1, output: &y, outputStride: 16, mode: .int8, pool: pool)
-        #expect(y == [Float](repeating: sign * weight * 127 * 32, count: 16))
+        #expect(y == [Float](repeating: sign * weight * 127 * Float(columns), count: 16), "\(format.name)")
       }
     }
   }

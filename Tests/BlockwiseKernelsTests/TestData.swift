@@ -12,7 +12,7 @@ extension SplitMix {
     (0..<count).map { _ in float(magnitude) }
   }
 
-  /// A row-major matrix as stored in a file, every bit pattern of the quantised bytes possible.
+  /// A row-major matrix in blocks, as a file stores them, every bit pattern of the quantised bytes possible.
   mutating func weights(format: WeightFormat, rows: Int, columns: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     let elementCount = rows * columns
@@ -27,11 +27,19 @@ extension SplitMix {
         bytes += encoded([float(0.05)], as: .f16)
         for _ in 2..<format.blockByteCount { bytes.append(UInt8.random(in: 0...255, using: &self)) }
       }
-    case .q4_K, .q6_K:
+    case .i8, .i8m:
+      for _ in 0..<elementCount / 32 {
+        for scale in floats(format == .i8 ? 2 : 4, 0.01) {
+          withUnsafeBytes(of: scale) { bytes.append(contentsOf: $0) }
+        }
+        let codes: ClosedRange<UInt8> = format == .i8 ? 0...255 : 0...31
+        for _ in 0..<32 { bytes.append(UInt8.random(in: codes, using: &self)) }
+      }
+    case .q4_K, .q5_K, .q6_K:
       for _ in 0..<elementCount / 256 {
         var block = (0..<format.blockByteCount).map { _ in UInt8.random(in: 0...255, using: &self) }
         let scale = encoded([float(0.002)], as: .f16)
-        if format == .q4_K {
+        if format != .q6_K {
           block.replaceSubrange(0..<4, with: scale + encoded([float(0.002)], as: .f16))
         } else {
           block.replaceSubrange(208..<210, with: scale)

@@ -8,7 +8,7 @@ import Testing
 @Suite struct StoredFormatModelTests {
   static let types = StoredBlockFormat.allCases.compactMap { TensorType.ggml($0.rawValue) }
   /// Those that the kernels compute with as they are.
-  static let direct = [WeightFormat.q4_K, .q6_K].compactMap { TensorType.ggml($0.rawValue) }
+  static let direct = [WeightFormat.q4_K, .q5_K, .q6_K].compactMap { TensorType.ggml($0.rawValue) }
   static let matrices: [(name: String, rows: Int)] = [
     ("token_embd.weight", 48), ("output.weight", 48), ("blk.0.attn_q.weight", 256),
     ("blk.0.attn_k.weight", 128), ("blk.0.attn_v.weight", 128), ("blk.0.attn_output.weight", 256),
@@ -62,24 +62,23 @@ import Testing
       Self.load(folder.write("blocks.gguf", blocks.bytes())), tokens, pieces: [tokens.count])
     let expected = try await ParityTests.logits(
       Self.load(folder.write("floats.gguf", floats.bytes())), tokens, pieces: [tokens.count])
-    if type.residentFormat == .f32 {
-      #expect(found == expected)
-    } else {
+    switch type.residentFormat {
+    case .i8, .i8m, .q4_K, .q5_K, .q6_K: #expect(found == expected)
+    default:
       // Integer weights are summed under their scale, so sums round in another order.
       #expect(relativeDifference(Array(found.joined()), Array(expected.joined())) <= ParityTests.bound)
     }
     #expect(found.joined().contains { $0 != 0 } && found.joined().allSatisfy(\.isFinite))
   }
 
-  @Test(arguments: types.filter { $0.residentFormat != .f32 })
-  func `a model of integer blocks keeps them, and computes with int8 activations`(type: TensorType)
-    async throws
+  @Test(arguments: types)
+  func `a model of blocks has integers in memory, and computes with int8 activations`(type: TensorType)
+    throws
   {
     let folder = try TemporaryFolder()
     let path = try folder.write("a.gguf", Self.files(type, isTied: false).blocks.bytes())
     let resident = try #require(type.residentFormat)
-    // Nothing is widened, so nothing has to be kept.
-    let model = try Self.load(path, compute: .auto, keepsBlocks: true)
+    let model = try Self.load(path, compute: .auto)
     #expect(!model.summary.keepsBlocks)
     #expect(model.summary.formats.keys.sorted { $0.rawValue < $1.rawValue } == [resident])
     #expect(model.summary.computesInt8)
@@ -91,21 +90,22 @@ import Testing
       try DecoderModel.residentByteCount(ModelSource(path: path)).byteCount == table + matrices + 3 * 1024)
   }
 
-  @Test(arguments: types.filter { $0.residentFormat == .f32 }, [false, true])
-  func `kept blocks compute the bits of widened ones`(type: TensorType, isTied: Bool) async throws {
+  @Test(arguments: types, [false, true])
+  func `kept blocks compute the bits of packed ones`(type: TensorType, isTied: Bool) async throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("a.gguf", Self.files(type, isTied: isTied).blocks.bytes())
     let tokens = (0..<9).map { TokenID(($0 * 11 + 1) % 48) }
     let kept = try Self.load(path, compute: .auto, keepsBlocks: true)
-    let widened = try Self.load(path, compute: .auto, keepsBlocks: false)
-    #expect(kept.summary.keepsBlocks && !widened.summary.keepsBlocks)
-    #expect(kept.summary.parameterCount == widened.summary.parameterCount)
+    let packed = try Self.load(path, compute: .auto, keepsBlocks: false)
+    #expect(kept.summary.keepsBlocks && !packed.summary.keepsBlocks)
+    #expect(kept.summary.parameterCount == packed.summary.parameterCount)
+    #expect(kept.summary.weightByteCount < packed.summary.weightByteCount)
     #expect(
       try kept.summary.weightByteCount + 3 * 1024
         == DecoderModel.residentByteCount(ModelSource(path: path), keepsBlocks: true).byteCount)
     for pieces in [[9], [4, 1, 4]] {
       let found = try await ParityTests.logits(kept, tokens, pieces: pieces)
-      let expected = try await ParityTests.logits(widened, tokens, pieces: pieces)
+      let expected = try await ParityTests.logits(packed, tokens, pieces: pieces)
       #expect(found == expected)
     }
   }
@@ -113,28 +113,61 @@ import Testing
   @Test(arguments: [false, true])
   func `memory is counted as it will be, not as the file is`(isTied: Bool) throws {
     let folder = try TemporaryFolder()
-    let type = try #require(TensorType.ggml(StoredBlockFormat.q5_K.rawValue))
+    let type = try #require(TensorType.ggml(StoredBlockFormat.q3_K.rawValue))
     let file = try folder.write("a.gguf", Self.files(type, isTied: isTied).blocks.bytes())
     let source = try ModelSource(path: file)
     // Three norms, and the matrices, but an embedding that is no head as in the file.
     let norms = 3 * 1024
     let matrices = (5 * 256 + 2 * 128) * 256
-    let widened = try DecoderModel.residentByteCount(source, keepsBlocks: false).byteCount
-    #expect(widened == norms + matrices * 4 + (isTied ? 48 * 256 * 4 : 48 * 176 + 48 * 256 * 4))
+    let packed = try DecoderModel.residentByteCount(source, keepsBlocks: false).byteCount
+    #expect(packed == norms + matrices / 256 * 320 + (isTied ? 48 * 320 : 48 * 110 + 48 * 320))
     let kept = try DecoderModel.residentByteCount(source, keepsBlocks: true).byteCount
-    #expect(kept == norms + matrices / 256 * 176 + (isTied ? 1 : 2) * 48 * 176)
-    #expect(try Self.load(file, keepsBlocks: false).summary.weightByteCount == widened - norms)
+    #expect(kept == norms + matrices / 256 * 110 + (isTied ? 1 : 2) * 48 * 110)
+    #expect(try Self.load(file, keepsBlocks: false).summary.weightByteCount == packed - norms)
 
-    // There is memory enough for f32 here; a limit that three quarters of it fill decides, room for a cache added.
+    // There is memory enough for tiles here; a limit that three quarters of it fill decides, room for a cache added.
     #expect(try !Self.load(file).summary.keepsBlocks)
-    #expect(try !Self.load(file, memoryLimit: widened / 3 * 4 + 8).summary.keepsBlocks)
-    #expect(try Self.load(file, memoryLimit: widened).summary.keepsBlocks)
+    #expect(try !Self.load(file, memoryLimit: packed / 3 * 4 + 8).summary.keepsBlocks)
+    #expect(try Self.load(file, memoryLimit: packed).summary.keepsBlocks)
     #expect(throws: ModelError.memory(needed: kept, available: kept - 1, what: "\(file): the weights")) {
       try Self.load(file, memoryLimit: kept - 1)
     }
-    #expect(throws: ModelError.memory(needed: widened, available: widened - 1, what: "\(file): the weights"))
-    {
-      try Self.load(file, memoryLimit: widened - 1, keepsBlocks: false)
+    #expect(throws: ModelError.memory(needed: packed, available: packed - 1, what: "\(file): the weights")) {
+      try Self.load(file, memoryLimit: packed - 1, keepsBlocks: false)
+    }
+  }
+
+  @Test(arguments: types + direct, KernelVariant.available)
+  func `placements tell what becomes of every tensor`(type: TensorType, variant: KernelVariant) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("a.gguf", Self.files(type, isTied: false).blocks.bytes())
+    let source = try ModelSource(path: path)
+    let stored = type.storedBlockFormat
+    for keepsBlocks in [false, true] {
+      let placements = try DecoderModel.placements(source, keepsBlocks: keepsBlocks, kernelVariant: variant)
+      #expect(placements.map(\.name) == source.weights.names)
+      for placement in placements {
+        let isMatrix = Self.matrices.contains { $0.name == placement.name }
+        let isTable = placement.name == "token_embd.weight"
+        #expect(placement.type == (isMatrix ? type : .f32))
+        let path: WeightPlacement.Path =
+          switch (isMatrix, isTable, keepsBlocks && stored != nil) {
+          case (false, _, _): .elements
+          case (_, true, _): .rows
+          case (_, _, true): .decoded
+          default: variant == .scalar ? .scalar : .vector
+          }
+        #expect(placement.path == path, "\(placement.name)")
+        let isKept = path == .decoded || isTable && stored != nil
+        #expect(placement.format == (isKept ? nil : placement.type.residentFormat))
+        #expect(placement.byteCount >= placement.fileByteCount)
+        #expect(isKept == (placement.byteCount == placement.fileByteCount) || stored == nil || !isMatrix)
+        #expect(
+          placement.isFallback
+            == (path == .decoded || path == .scalar || path == .vector && stored != nil))
+      }
+      let total = placements.reduce(0) { $0 + $1.byteCount }
+      #expect(try total == DecoderModel.residentByteCount(source, keepsBlocks: keepsBlocks).byteCount)
     }
   }
 

@@ -8,7 +8,8 @@ struct InspectCommand: AsyncParsableCommand {
     abstract: "Show what a model is: architecture, traits, tensors, tokenizer, and how it can be decoded.",
     discussion: """
       Reads headers and configuration only, so that it is quick for models of any size. What this version cannot run \
-      is shown with the reason.
+      is shown with the reason, and so are weights that no kernel for their own type computes with ("fallback"): they \
+      take more memory than in the file, or every pass decodes them. (The JSON names each of these tensors.)
 
       Examples:
         blockwise inspect
@@ -38,7 +39,8 @@ struct InspectCommand: AsyncParsableCommand {
   func run() async throws {
     let name = path ?? model ?? ModelLocator.defaultName
     let source = try ModelSource(path: ModelName.locator.path(for: name))
-    let report = try InspectReport(source, costCurves: CacheFolder.url)
+    let report = try InspectReport(
+      source, kernelVariant: ComputeArguments.kernelVariant(), costCurves: CacheFolder.url)
     if output.json {
       try StandardStream.output.write(json: report.json)
     } else {

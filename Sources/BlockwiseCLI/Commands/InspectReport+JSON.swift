@@ -45,7 +45,7 @@ extension InspectReport {
       object["chat_template_problem"] = .string("\(error)")
     }
     object["methods"] = .array(methods.map { .string($0) })
-    object["kernels"] = .string(KernelVariant.best.name)
+    object["kernels"] = .string(kernelVariant.name)
     object["cost_curves"] = .array(
       costCurves.map { key, curve in
         [
@@ -53,6 +53,22 @@ extension InspectReport {
           "products": .string(key.computesInt8 ? "int8" : "f32"),
           "rows": .array(curve.points.map { .integer(Int64($0.rowCount)) }),
           "milliseconds": .array(curve.points.map { .number($0.milliseconds) }),
+        ]
+      })
+    object["weight_paths"] = .array(
+      shares.map { share in
+        [
+          "format": .string(share.format), "path": .string(share.path.rawValue),
+          "tensors": .integer(Int64(share.tensorCount)), "memory_bytes": .integer(Int64(share.byteCount)),
+        ]
+      })
+    object["fallbacks"] = .array(
+      fallbacks.map { tensor in
+        [
+          "name": .string(tensor.name), "type": .string(tensor.type.name),
+          "in_memory": .string(tensor.format?.name ?? tensor.type.name),
+          "path": .string(tensor.path.rawValue),
+          "bytes": .integer(Int64(tensor.fileByteCount)), "memory_bytes": .integer(Int64(tensor.byteCount)),
         ]
       })
     object["tensors"] = .array(

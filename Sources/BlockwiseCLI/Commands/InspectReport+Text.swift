@@ -19,7 +19,7 @@ extension InspectReport {
       let note =
         switch format.resident {
         case nil: ", not supported by this version"
-        case format.name: format.isDecoded ? ", decoded in every pass, as F32 would not fit" : ""
+        case format.name: format.isDecoded ? ", decoded in every pass for want of memory" : ""
         case let resident?: ", \(format.name) → \(resident) in memory"
         }
       add(
@@ -27,6 +27,7 @@ extension InspectReport {
         "\(format.tensorCount) tensors, \(Self.grouped(format.elementCount)) elements, \(Self.size(format.byteCount))"
           + note)
     }
+    for (index, line) in fallbackLines.enumerated() { add(index == 0 ? "fallback" : "", line) }
     if let cacheByteCount { add("cache", "\(Self.size(cacheByteCount)) per token in f16") }
     switch tokenizer {
     case .success(let facts):
@@ -48,7 +49,7 @@ extension InspectReport {
     }
     add(
       "kernels",
-      "\(KernelVariant.best.name) (\(KernelVariant.available.map(\.name).joined(separator: ", ")) run here)")
+      "\(kernelVariant.name) (\(KernelVariant.available.map(\.name).joined(separator: ", ")) run here)")
     for (key, curve) in costCurves {
       add(
         "cost of rows",
@@ -94,6 +95,36 @@ extension InspectReport {
     add("sees", Self.words(traits.contextMask))
     add("logits", traits.logitAlignment == .same ? "row i predicts token i" : "row i predicts token i + 1")
     if let token = traits.maskToken { add("mask token", "\(token)") }
+  }
+
+  /// A line for every type and path of tensors that no kernel for their own type computes with.
+  private var fallbackLines: [String] {
+    var groups: [(key: String, tensors: [WeightPlacement])] = []
+    for tensor in fallbacks {
+      let key = "\(tensor.type.name) \(tensor.path.rawValue)"
+      if let index = groups.firstIndex(where: { $0.key == key }) {
+        groups[index].tensors.append(tensor)
+      } else {
+        groups.append((key, [tensor]))
+      }
+    }
+    return groups.map { group in
+      let tensors = group.tensors
+      let first = tensors[0]
+      let count = tensors.count == 1 ? "1 tensor" : "\(tensors.count) tensors"
+      var line = "\(first.type.name): \(count), \(first.name)"
+      if tensors.count > 1 { line += " … \(tensors[tensors.count - 1].name)" }
+      switch first.path {
+      case .decoded: return line + ", decoded in every pass"
+      case .scalar: line += ", computed without vectors"
+      case .vector, .rows, .elements: break
+      }
+      let share = Double(first.byteCount) / Double(max(1, first.fileByteCount))
+      if share > 1, let format = first.format {
+        line += ", \(fixed(share, 1)) times the bytes as \(format.name)"
+      }
+      return line
+    }
   }
 
   private static func words(_ mask: ModelTraits.ContextMask) -> String {

@@ -16,6 +16,16 @@ struct InspectReport {
     var isDecoded = false
   }
 
+  /// Tensors of products that are computed alike.
+  struct Share {
+    /// The format in memory; of kept blocks their type.
+    var format: String
+    var path: WeightPlacement.Path
+    var tensorCount = 0
+    /// Bytes in memory.
+    var byteCount = 0
+  }
+
   struct TokenizerFacts {
     var kind: String
     var vocabularyCount: Int
@@ -37,14 +47,22 @@ struct InspectReport {
   let tokenizer: Result<TokenizerFacts, any Error>
   /// Bytes that the weights will take in memory; nil where the model cannot be run.
   let memoryByteCount: Int?
-  /// Whether block types that would become f32 are going to keep their blocks, as there is too little memory.
+  /// Whether block types are going to keep their blocks, as there is too little memory for what they would become.
   let keepsBlocks: Bool
+  /// What becomes of the tensors; nil where the model cannot be run.
+  let placements: [WeightPlacement]?
+  /// The instruction set that commands would compute with.
+  let kernelVariant: KernelVariant
   /// What passes cost here, as it was measured before; one entry per way to compute.
   let costCurves: [(key: CostCurveKey, curve: CostCurve)]
 
   /// Looks at a checkpoint, and for its cost curves into a folder.
-  init(_ source: ModelSource, costCurves folder: URL?) throws {
+  ///
+  /// - Parameter kernelVariant: the instruction set; nil is the best that runs here.
+  init(_ source: ModelSource, kernelVariant: KernelVariant?, costCurves folder: URL?) throws {
     costCurves = folder.map { CostCurveCache(folder: $0).curves(forModelAt: source.path) } ?? []
+    let kernelVariant = kernelVariant ?? .best
+    self.kernelVariant = kernelVariant
     path = source.path
     tensors = try source.weights.names.map { try source.weights.tensor(named: $0) }
     model = Result { try DecoderModel.inspect(source) }
@@ -52,6 +70,9 @@ struct InspectReport {
     let memory = try? DecoderModel.residentByteCount(source)
     memoryByteCount = memory?.byteCount
     keepsBlocks = memory?.keepsBlocks ?? false
+    placements = memory.flatMap {
+      try? DecoderModel.placements(source, keepsBlocks: $0.keepsBlocks, kernelVariant: kernelVariant)
+    }
     chatTemplate = Result {
       let sources = try ChatTemplateSources(source)
       // Reading them says whether this version understands them.
@@ -124,7 +145,7 @@ struct InspectReport {
     for tensor in tensors {
       let name = tensor.type.name
       var format = formats[name] ?? Format(name: name, resident: resident(tensor.type))
-      format.isDecoded = keepsBlocks && tensor.type.storedBlockFormat?.residentFormat == .f32
+      format.isDecoded = keepsBlocks && tensor.type.storedBlockFormat != nil
       format.tensorCount += 1
       format.elementCount += tensor.elementCount
       format.byteCount += tensor.byteCount
@@ -134,9 +155,28 @@ struct InspectReport {
   }
 
   private func resident(_ type: TensorType) -> String? {
-    let resident = type.residentFormat
-    return keepsBlocks && type.storedBlockFormat != nil && resident == .f32 ? type.name : resident?.name
+    keepsBlocks && type.storedBlockFormat != nil ? type.name : type.residentFormat?.name
   }
+
+  /// Tensors of products by format and path, the largest share first.
+  var shares: [Share] {
+    var shares: [String: Share] = [:]
+    for placement in placements ?? [] {
+      guard placement.path != .elements, placement.path != .rows else { continue }
+      let format = placement.format?.name ?? placement.type.name
+      let key = "\(format) \(placement.path.rawValue)"
+      var share = shares[key] ?? Share(format: format, path: placement.path)
+      share.tensorCount += 1
+      share.byteCount += placement.byteCount
+      shares[key] = share
+    }
+    return shares.values.sorted {
+      ($1.byteCount, $0.format, $0.path.rawValue) < ($0.byteCount, $1.format, $1.path.rawValue)
+    }
+  }
+
+  /// Tensors of products that no kernel for their own type computes with.
+  var fallbacks: [WeightPlacement] { (placements ?? []).filter(\.isFallback) }
 
   /// What stands in the way of computing with the model; nil when nothing does.
   var problem: String? {

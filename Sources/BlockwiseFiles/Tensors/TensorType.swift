@@ -27,7 +27,7 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
 
   /// Names of all types whose elements the engine computes with, directly or after decoding.
   public static var decodableNames: [String] {
-    WeightFormat.allCases.map(\.name) + StoredBlockFormat.allCases.map(\.name)
+    WeightFormat.ofFiles.map(\.name) + StoredBlockFormat.allCases.map(\.name)
   }
 
   /// The f32 values of elements as stored in a file.

@@ -1,5 +1,5 @@
 public import BlockwiseFiles
-internal import BlockwiseKernels
+public import BlockwiseKernels
 internal import Foundation
 
 extension DecoderModel {
@@ -61,7 +61,8 @@ extension DecoderModel {
     return (description.configuration, description.traits)
   }
 
-  /// Bytes that the weights of a checkpoint take in memory: those of its file, but more where a block type becomes f32.
+  /// Bytes that the weights of a checkpoint take in memory: those of its file, but more where a block type becomes another
+  /// format.
   ///
   /// - Parameter keepsBlocks: as in ``ModelLoadOptions/keepsBlocks``; nil is what loading would do now.
   /// - Throws: ``ModelError`` where the configuration cannot be run.
@@ -73,33 +74,67 @@ extension DecoderModel {
     return (residentByteCount(of: store, description, keepsBlocks: keepsBlocks), keepsBlocks)
   }
 
+  /// What becomes of every tensor of a checkpoint that can be computed with.
+  ///
+  /// - Parameters:
+  ///   - keepsBlocks: as in ``ModelLoadOptions/keepsBlocks``; nil is what loading would do now.
+  ///   - kernelVariant: the instruction set; nil is the best that runs here.
+  /// - Throws: ``ModelError`` where the configuration cannot be run.
+  public static func placements(
+    _ source: ModelSource, keepsBlocks: Bool? = nil, kernelVariant: KernelVariant? = nil
+  ) throws -> [WeightPlacement] {
+    let (description, store, _) = try describe(source)
+    return placements(
+      of: store, description, keepsBlocks: keepsBlocks ?? prefersBlocks(store, description, limit: nil),
+      variant: kernelVariant ?? .best)
+  }
+
+  private static func placements(
+    of store: any WeightStore, _ description: ModelDescription, keepsBlocks: Bool, variant: KernelVariant
+  ) -> [WeightPlacement] {
+    store.names.compactMap { name in
+      guard let view = try? store.tensor(named: name), let resident = view.type.residentFormat else {
+        return nil
+      }
+      // An embedding of which only rows are read keeps its blocks in any case.
+      let isTable = name == description.names.embedding && !description.configuration.tiesEmbeddings
+      let staysBlocks = view.type.storedBlockFormat != nil && (keepsBlocks || isTable)
+      let format: WeightFormat?
+      let path: WeightPlacement.Path
+      if view.shape.count < 2 {
+        (format, path) = (.f32, .elements)
+      } else if isTable {
+        (format, path) = (staysBlocks ? nil : resident, .rows)
+      } else if staysBlocks {
+        (format, path) = (nil, .decoded)
+      } else {
+        (format, path) = (resident, variant.hasVectorProduct(resident) ? .vector : .scalar)
+      }
+      let byteCount = format.map { $0.rowByteCount(elementCount: view.elementCount) ?? Int.max }
+      return WeightPlacement(
+        name: name, type: view.type, format: format, path: path, fileByteCount: view.byteCount,
+        byteCount: byteCount ?? view.byteCount)
+    }
+  }
+
   private static func residentByteCount(
     of store: any WeightStore, _ description: ModelDescription, keepsBlocks: Bool
   ) -> Int {
-    var total = 0
-    for name in store.names {
-      guard let view = try? store.tensor(named: name) else { continue }
-      // An embedding of which only rows are read stays as it is.
-      let isTable = name == description.names.embedding && !description.configuration.tiesEmbeddings
-      var bytes = view.byteCount
-      if !isTable, let format = view.type.storedBlockFormat?.residentFormat, !(keepsBlocks && format == .f32)
-      {
-        bytes = format.rowByteCount(elementCount: view.elementCount) ?? Int.max
-      }
-      let (sum, overflow) = total.addingReportingOverflow(bytes)
-      total = overflow ? Int.max : sum
+    let all = placements(of: store, description, keepsBlocks: keepsBlocks, variant: .scalar)
+    return all.reduce(0) { total, placement in
+      let (sum, overflow) = total.addingReportingOverflow(placement.byteCount)
+      return overflow ? Int.max : sum
     }
-    return total
   }
 
-  /// Whether f32 in place of blocks would leave too little memory for everything else.
+  /// Whether the resident formats in place of blocks would leave too little memory for everything else.
   private static func prefersBlocks(
     _ store: any WeightStore, _ description: ModelDescription, limit: Int?
   ) -> Bool {
     guard let available = limit ?? SystemMemory.availableByteCount else { return false }
-    let widened = residentByteCount(of: store, description, keepsBlocks: false)
-    return widened > available / 4 * 3
-      && widened > residentByteCount(of: store, description, keepsBlocks: true)
+    let packed = residentByteCount(of: store, description, keepsBlocks: false)
+    return packed > available / 4 * 3
+      && packed > residentByteCount(of: store, description, keepsBlocks: true)
   }
 
   /// Whether the weights of a checkpoint are those that its configuration asks for; they are not read.

@@ -39,7 +39,7 @@ final class DecoderWeights: Sendable {
   /// The rows that stand for tokens.
   enum Embedding: Sendable {
     case packed(PackedMatrix)
-    /// In the blocks of the file: rows are read one at a time, so nothing is gained by widening them all.
+    /// In the blocks of the file: rows are read one at a time, so nothing is gained by packing them all.
     case stored(StoredRows)
 
     /// - Parameter output: room for one row.
@@ -116,7 +116,7 @@ final class DecoderWeights: Sendable {
 
   /// Packs all weights of a checkpoint.
   /// - Parameters:
-  ///   - keepsBlocks: whether block types that would become f32 stay as they are.
+  ///   - keepsBlocks: whether block types that no kernel computes with stay as they are.
   ///   - progress: called with the share of layers that are done.
   init(
     store: any WeightStore, description: ModelDescription, pool: WorkerPool, keepsBlocks: Bool,
@@ -377,7 +377,7 @@ private struct WeightPacker {
   }
 
   private func keepsBlocks(of type: TensorType) -> Bool {
-    scratch != nil && type.storedBlockFormat?.residentFormat == .f32
+    scratch != nil && type.storedBlockFormat != nil
   }
 
   /// One matrix in the blocks of its file.
@@ -405,7 +405,7 @@ private struct WeightPacker {
   private func pack(
     _ views: [TensorView], _ format: WeightFormat, columns: Int, rowOrder: ((Int) -> Int)? = nil
   ) throws -> PackedMatrix {
-    if let scratch, let stored = views[0].type.storedBlockFormat, keepsBlocks(of: views[0].type) {
+    if let scratch, let stored = views[0].type.storedBlockFormat {
       precondition(views.count == 1, "\(views.count) matrices of blocks that are kept one by one")
       return try keep(views[0], stored, scratch, columns: columns, rowOrder: rowOrder)
     }

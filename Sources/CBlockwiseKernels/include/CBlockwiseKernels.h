@@ -13,15 +13,19 @@
 
 #pragma clang assume_nonnull begin
 
-/// Element formats, by their ggml type numbers.
-enum { BW_F32 = 0, BW_F16 = 1, BW_Q4_0 = 2, BW_Q8_0 = 8, BW_BF16 = 30 };
+/// Formats that the products compute with. Those of files have their ggml type numbers; I8 and I8M are formats of memory
+/// only, whose blocks of 32 hold the f32 scales of both halves, for I8M their f32 minima, and the codes.
+enum {
+  BW_F32 = 0, BW_F16 = 1, BW_Q4_0 = 2, BW_Q8_0 = 8, BW_Q4_K = 12, BW_Q5_K = 13, BW_Q6_K = 14, BW_BF16 = 30,
+  BW_I8 = 0x10000,    // signed codes, scale · q
+  BW_I8M = 0x10001,   // codes 0…31, scale · q − minimum
+};
 
 /// Block types of GGUF that become another format in memory, by their ggml type numbers.
 enum {
-  BW_Q4_1 = 3, BW_Q5_0 = 6, BW_Q5_1 = 7, BW_Q2_K = 10, BW_Q3_K = 11, BW_Q4_K = 12, BW_Q5_K = 13, BW_Q6_K = 14,
-  BW_IQ2_XXS = 16, BW_IQ2_XS = 17, BW_IQ3_XXS = 18, BW_IQ1_S = 19, BW_IQ4_NL = 20, BW_IQ3_S = 21, BW_IQ2_S = 22,
-  BW_IQ4_XS = 23, BW_IQ1_M = 29, BW_TQ1_0 = 34, BW_TQ2_0 = 35, BW_MXFP4 = 39, BW_NVFP4 = 40, BW_Q1_0 = 41,
-  BW_Q2_0 = 42,
+  BW_Q4_1 = 3, BW_Q5_0 = 6, BW_Q5_1 = 7, BW_Q2_K = 10, BW_Q3_K = 11, BW_IQ2_XXS = 16, BW_IQ2_XS = 17, BW_IQ3_XXS = 18,
+  BW_IQ1_S = 19, BW_IQ4_NL = 20, BW_IQ3_S = 21, BW_IQ2_S = 22, BW_IQ4_XS = 23, BW_IQ1_M = 29, BW_TQ1_0 = 34,
+  BW_TQ2_0 = 35, BW_MXFP4 = 39, BW_NVFP4 = 40, BW_Q1_0 = 41, BW_Q2_0 = 42,
 };
 
 /// Geometry shared by packing, kernels and the cache.
@@ -112,6 +116,9 @@ typedef struct bw_logit_statistics {
 typedef struct bw_kernels {
   /// Tiles [first_tile, end_tile) of a product, all rows.
   void (*matmul)(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
+  /// Whether this variant has vector code for the products of a format, rather than leaving them to the reference. NULL:
+  /// for none.
+  int32_t (*_Nullable has_product)(int32_t format);
   /// int8 form of the groups [first_group, end_group) of the rows [first_row, end_row) of x: per group of 32
   /// scale = max|x| / 127 and q = round(x / scale). `groups` is the number of groups of a whole row.
   void (*quantize_rows)(
@@ -160,16 +167,17 @@ const bw_kernels *_Nullable bw_avx512_kernels(void);
 
 /// Bytes of one tile of a packed matrix: `groups` groups of 16 rows.
 ptrdiff_t bw_tile_group_bytes(int32_t format);
-/// Packs up to 16 rows as stored in a file; NULL rows become zeros. Returns the index of the first row with a NaN
+/// Packs up to 16 rows of blocks; NULL rows become zeros. Returns the index of the first row with a NaN
 /// or infinite number, or -1. The tile is written wholly in either case.
 ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *_Nullable const *_Nonnull rows, void *tile);
 /// f32 values of one row of a packed matrix.
 void bw_decode_packed_row(
     int32_t format, const void *packed, ptrdiff_t tile_bytes, ptrdiff_t columns, ptrdiff_t row, float *out);
-/// f32 values of `count` elements as stored in a file; whole blocks only.
+/// f32 values of `count` elements in blocks; whole blocks only.
 void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out);
 
-/// Elements and bytes of one block of a type that becomes another format in memory; 0 for every other type.
+/// Elements and bytes of one block of a type that becomes another format in memory, of Q4_K, Q5_K or Q6_K; 0 for every other
+/// type.
 ptrdiff_t bw_block_elements(int32_t type);
 ptrdiff_t bw_block_bytes(int32_t type);
 /// f32 values of `count` elements of such a type; whole blocks only.
@@ -177,7 +185,7 @@ void bw_decode_blocks(int32_t type, const void *source, ptrdiff_t count, float *
 /// 1 if all of `count` elements of such a type are finite numbers, else 0.
 int32_t bw_blocks_are_finite(int32_t type, const void *source, ptrdiff_t count);
 /// The format of such a type in memory, which has the same values bit for bit: Q8_0 or Q4_0 where blocks are one
-/// half-precision scale times small integers, else F32.
+/// half-precision scale times small integers, I8M where they have minima, else I8.
 int32_t bw_resident_format(int32_t type);
 /// `bw_pack_tile` from rows of such a type into a tile of that format; `columns` is a whole number of blocks.
 ptrdiff_t bw_pack_blocks_tile(
