@@ -14,6 +14,8 @@ public final class BlockResultBuffer: @unchecked Sendable {
 
   package var entries: [Entry] = []
   package var vocabularyCount = 0
+  /// Where the time of the last pass went; zero where the model does not measure it.
+  public package(set) var timing = PassTiming()
 
   /// An empty buffer.
   public init() {}

@@ -66,6 +66,7 @@ public struct AutoregressiveDecoder: Sendable {
       let outputs = OutputRequest(rows: end == prompt.count ? .last : .none)
       let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      statistics.prefillTiming += result.timing
       statistics.prefilledTokenCount += end - done
       done = end
       progress(done, prompt.count)
@@ -83,6 +84,7 @@ public struct AutoregressiveDecoder: Sendable {
         return finished(.length)
       }
       if Task.isCancelled { return finished(.cancelled) }
+      let choosing = clock.now
       var allowed: TokenMask?
       if let constraint {
         if constraint.mustStop { return finished(.stop) }
@@ -92,6 +94,7 @@ public struct AutoregressiveDecoder: Sendable {
         try sampler.sample(
           logits: logits, history: tokens, position: tokens.count, choice: options.choice, mask: allowed)
       }
+      statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
       if options.stopTokens.contains(sampled.token) { return finished(.stop) }
       try constraint?.advance(sampled.token)
       tokens.append(sampled.token)
@@ -106,6 +109,7 @@ public struct AutoregressiveDecoder: Sendable {
       }
       let plan = BlockPlan(tokens: CollectionOfOne(sampled.token), at: tokens.count - 1)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      statistics.decodeTiming += result.timing
       statistics.forwardCount += 1
       statistics.rowCount += 1
     }

@@ -54,6 +54,7 @@ public final class TableModel: BlockModel {
 
   /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
+    let start = ContinuousClock.now
     // Everything is checked before the first cache changes.
     var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
     defer { for (handle, cache) in lent { handle.giveBack(cache) } }
@@ -82,6 +83,8 @@ public final class TableModel: BlockModel {
       result.entries.append(entry(pass.plan, visibility, tokens: lent[index].cache.tokens))
     }
     counter.add(rows: batch.reduce(0) { $0 + $1.plan.rowCount })
+    result.timing = PassTiming()
+    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
   }
 
   private func entry(_ plan: BlockPlan, _ pass: VisibleKeys.Pass, tokens: [TokenID])
