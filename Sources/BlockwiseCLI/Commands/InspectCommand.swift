@@ -38,7 +38,7 @@ struct InspectCommand: AsyncParsableCommand {
   func run() async throws {
     let name = path ?? model ?? ModelLocator.defaultName
     let source = try ModelSource(path: ModelName.locator.path(for: name))
-    let report = try InspectReport(source)
+    let report = try InspectReport(source, costCurves: CacheFolder.url)
     if output.json {
       try StandardStream.output.write(json: report.json)
     } else {

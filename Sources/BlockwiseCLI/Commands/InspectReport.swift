@@ -39,8 +39,12 @@ struct InspectReport {
   let memoryByteCount: Int?
   /// Whether block types that would become f32 are going to keep their blocks, as there is too little memory.
   let keepsBlocks: Bool
+  /// What passes cost here, as it was measured before; one entry per way to compute.
+  let costCurves: [(key: CostCurveKey, curve: CostCurve)]
 
-  init(_ source: ModelSource) throws {
+  /// Looks at a checkpoint, and for its cost curves into a folder.
+  init(_ source: ModelSource, costCurves folder: URL?) throws {
+    costCurves = folder.map { CostCurveCache(folder: $0).curves(forModelAt: source.path) } ?? []
     path = source.path
     tensors = try source.weights.names.map { try source.weights.tensor(named: $0) }
     model = Result { try DecoderModel.inspect(source) }

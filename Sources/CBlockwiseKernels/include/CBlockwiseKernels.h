@@ -199,6 +199,14 @@ static inline void bw_spin_pause(void) {
 #endif
 }
 
+/// The sum of the 64-bit words of `bytes` bytes, a multiple of 64 times `streams`: read as 1, 2, 4 or 8 streams side by
+/// side, each with a prefetch `ahead` bytes before it (0: none). For measuring bandwidth.
+uint64_t bw_read_memory(const void *data, ptrdiff_t bytes, int32_t streams, ptrdiff_t ahead);
+/// Runs `rounds` of independent multiply-adds of f32 or int8 on registers alone, with the instructions that the products
+/// of a variant use, and returns the operations: the peak of one core, to be timed. 0 where there is no such loop.
+/// `result` receives what keeps the work from being left out.
+double bw_run_arithmetic(const bw_kernels *kernels, int32_t use_int8, ptrdiff_t rounds, float *result);
+
 #pragma clang assume_nonnull end
 
 #endif
