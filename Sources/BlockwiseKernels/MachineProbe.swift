@@ -7,6 +7,12 @@ package enum MachineProbe {
     package var streamCount: Int
     package var prefetchByteCount: Int
 
+    /// 1, 2, 4 or 8 streams; a distance of 0 tells the processor nothing.
+    package init(streamCount: Int, prefetchByteCount: Int) {
+      self.streamCount = streamCount
+      self.prefetchByteCount = prefetchByteCount
+    }
+
     /// What has been fastest on one machine or another.
     package static let candidates = [
       ReadPattern(streamCount: 2, prefetchByteCount: 0), ReadPattern(streamCount: 4, prefetchByteCount: 0),
