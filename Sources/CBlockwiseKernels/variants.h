@@ -13,4 +13,9 @@ const bw_kernels *bw_avx512_table(void);
 void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
 #endif
 
+#if defined(__aarch64__)
+/// The NEON table, without asking whether the processor has the dot products of int8.
+const bw_kernels *bw_neon_table(void);
+#endif
+
 #endif
