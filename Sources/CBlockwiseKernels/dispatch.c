@@ -4,6 +4,12 @@
 #include "CBlockwiseKernels.h"
 #include "variants.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <TargetConditionals.h>
+#endif
+
 #pragma STDC FP_CONTRACT OFF
 
 const bw_kernels *bw_avx2_kernels(void) {
@@ -22,6 +28,17 @@ const bw_kernels *bw_avx512_kernels(void) {
       __builtin_cpu_supports("avx512vnni")) {
     return bw_avx512_table();
   }
+#endif
+  return NULL;
+}
+
+const bw_kernels *bw_neon_kernels(void) {
+#if defined(__aarch64__) && defined(__linux__)
+  // HWCAP_ASIMDDP, by its value for C libraries that do not name it.
+  if (getauxval(AT_HWCAP) & (1ul << 20)) return bw_neon_table();
+#elif defined(__aarch64__) && defined(__APPLE__) && TARGET_OS_OSX
+  // Every Mac with an arm64 processor has the dot products.
+  return bw_neon_table();
 #endif
   return NULL;
 }

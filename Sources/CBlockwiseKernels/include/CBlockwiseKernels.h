@@ -164,6 +164,8 @@ const bw_kernels *bw_scalar_kernels(void);
 const bw_kernels *_Nullable bw_avx2_kernels(void);
 /// AVX-512 with VNNI for the products, AVX2 for the rest, or NULL.
 const bw_kernels *_Nullable bw_avx512_kernels(void);
+/// NEON with the dot products of ARMv8.2, or NULL when this build is not for arm64 or this processor lacks them.
+const bw_kernels *_Nullable bw_neon_kernels(void);
 
 /// Bytes of one tile of a packed matrix: `groups` groups of 16 rows.
 ptrdiff_t bw_tile_group_bytes(int32_t format);
