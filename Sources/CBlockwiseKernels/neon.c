@@ -46,15 +46,18 @@ BW_NEON_INLINE void quantize_32(const float *x, float inverse, int8_t *q, int32_
 }
 
 static void quantize_rows(
-    const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
-    float *scales, int32_t *sums, ptrdiff_t group_stride) {
-  for (ptrdiff_t row = 0; row < row_count; row++) {
-    for (ptrdiff_t g = 0; g < groups; g++) {
+    const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
+    ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels) {
+  for (ptrdiff_t row = first_row; row < end_row; row++) {
+    const ptrdiff_t lane = row % BW_PANEL_ROWS;
+    for (ptrdiff_t g = first_group; g < end_group; g++) {
       const float *from = x + row * x_stride + g * BW_GROUP;
+      bw_panel_group *group = bw_panel(panels, groups, row, g);
       float scale, inverse;
+      int32_t sums[2];
       bw_activation_scale(largest_magnitude_bits_32(from), &scale, &inverse);
-      quantize_32(from, inverse, q + row * q_stride + g * BW_GROUP, sums + 2 * (row * group_stride + g));
-      scales[row * group_stride + g] = scale;
+      quantize_32(from, inverse, group->q[lane], sums);
+      bw_describe_group(group, lane, scale, sums[0], sums[1]);
     }
   }
 }
@@ -355,6 +358,7 @@ static void reduce_logits(const float *x, ptrdiff_t count, bw_logit_tile *result
 const bw_kernels *bw_neon_table(void) {
   static const bw_kernels table = {
       .matmul = bw_neon_matmul,
+      .has_product = bw_neon_has_product,
       .quantize_rows = quantize_rows,
       .rms_norm = rms_norm,
       .layer_norm = layer_norm,

@@ -146,6 +146,8 @@ BW_NEON_INLINE bw_16 bw_load_cached(int32_t format, const uint8_t *row, ptrdiff_
 
 /// Tiles [first_tile, end_tile) of a product; in neon_matmul.c.
 void bw_neon_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
+/// Whether it computes a format with vectors.
+int32_t bw_neon_has_product(int32_t format);
 /// In neon_attention.c.
 void bw_neon_attend(const bw_attention *job);
 

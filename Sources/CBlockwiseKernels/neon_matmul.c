@@ -7,8 +7,9 @@
 // suffice. The block shape never changes a result.
 #if defined(__aarch64__)
 
+#include "activations.h"
 #include "neon.h"
-#include "superblock.h"
+#include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -18,32 +19,34 @@ enum { TILES_TOGETHER = 4 };
 
 BW_NEON_INLINE int is_float(int32_t format) { return format == BW_F32 || format == BW_F16 || format == BW_BF16; }
 
-BW_NEON_INLINE int is_super(int32_t format) { return format == BW_Q4_K || format == BW_Q6_K; }
-
 /// Weights or codes of group g.
 BW_NEON_INLINE const uint8_t *group_codes(int32_t format, const uint8_t *tile, ptrdiff_t g) {
   switch (format) {
-    case BW_F32: return tile + g * 2048;
-    case BW_F16:
-    case BW_BF16: return tile + g * 1024;
-    case BW_Q8_0: return tile + g * 544;
-    case BW_Q4_0: return tile + g * 288;
     case BW_Q4_K: return bw_q4k_codes(tile, g);
-    default: return bw_q6k_codes(tile, g);
+    case BW_Q5_K: return bw_q5k_codes(tile, g);
+    case BW_Q6_K: return bw_q6k_codes(tile, g);
+    default: return tile + g * bw_group_bytes(format);
   }
 }
 
 /// By how much codes are larger than the integers they stand for.
 BW_NEON_INLINE int code_offset(int32_t format) { return format == BW_Q4_0 ? 8 : format == BW_Q6_K ? 32 : 0; }
 
-/// Scales that hold for one group: a group of Q6_K has one for each half.
-BW_NEON_INLINE int scale_count(int32_t format) { return format == BW_Q6_K ? 2 : 1; }
+/// Scales that hold for one group (tiles.h).
+BW_NEON_INLINE int scale_count(int32_t format) { return bw_has_parts(format) ? bw_part_count(format) : 1; }
 
-/// Codes of quad `quad` (0…7) of a group for rows 4 · part … 4 · part + 3 of a tile, four to a lane; below 128.
+/// Codes of quad `quad` (0…7) of a group for rows 4 · part … 4 · part + 3 of a tile, four to a lane; signed bytes.
 BW_NEON_INLINE int8x16_t quad_codes(int32_t format, const uint8_t *codes, int quad, int part) {
-  const uint8x16_t bytes = vld1q_u8(codes + 64 * (format == BW_Q8_0 ? quad : quad % 4) + 16 * part);
-  if (format == BW_Q8_0) return vreinterpretq_s8_u8(bytes);
+  const int is_byte = format == BW_Q8_0 || format == BW_I8 || format == BW_I8M;
+  const uint8x16_t bytes = vld1q_u8(codes + 64 * (is_byte ? quad : quad % 4) + 16 * part);
+  if (is_byte) return vreinterpretq_s8_u8(bytes);
   const uint8x16_t low = quad < 4 ? vandq_u8(bytes, vdupq_n_u8(15)) : vshrq_n_u8(bytes, 4);
+  if (format == BW_Q5_K) {
+    // Bit `quad` of the plane becomes bit 4.
+    const uint8x16_t plane = vld1q_u8(codes + BW_Q5K_PLANE + 16 * part);
+    const uint8x16_t moved = vshlq_u8(plane, vdupq_n_s8((int8_t)(4 - quad)));
+    return vreinterpretq_s8_u8(vorrq_u8(low, vandq_u8(moved, vdupq_n_u8(16))));
+  }
   if (format != BW_Q6_K) return vreinterpretq_s8_u8(low);
   const uint8x16_t plane = vld1q_u8(codes + BW_Q6K_PLANES + 64 * (quad % 2) + 16 * part);
   const uint8x16_t moved = vshlq_u8(plane, vdupq_n_s8((int8_t)(4 - 2 * (quad / 2))));
@@ -71,26 +74,34 @@ BW_NEON_INLINE float32x4x2_t signed_scales(const uint8_t *d, const uint8_t *fact
   return (float32x4x2_t){{vmulq_f32(halves.val[0], low), vmulq_f32(halves.val[1], high)}};
 }
 
+BW_NEON_INLINE float32x4x2_t floats_8(const uint8_t *group, ptrdiff_t offset, int half, int part) {
+  const float *from = (const float *)(const void *)(group + offset) + BW_TILE_ROWS * half + 4 * part;
+  return (float32x4x2_t){{vld1q_f32(from), vld1q_f32(from + 4)}};
+}
+
 /// Scales of rows 4 · part … 4 · part + 7 in group g, or in its half `half` where halves have their own.
 BW_NEON_INLINE float32x4x2_t row_scales(int32_t format, const uint8_t *tile, ptrdiff_t g, int half, int part) {
   const ptrdiff_t within = g % BW_SUPER_GROUPS;
   switch (format) {
     case BW_Q8_0: return halves_8(group_codes(format, tile, g) + 512 + 8 * part);
     case BW_Q4_0: return halves_8(group_codes(format, tile, g) + 256 + 8 * part);
-    case BW_Q4_K: {
-      const uint8_t *head = bw_q4k_super(tile, g);
+    case BW_Q4_K:
+    case BW_Q5_K: {
+      const uint8_t *head = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q5k_super(tile, g);
       return unsigned_scales(head + 8 * part, head + BW_Q4K_SCALES + BW_TILE_ROWS * within + 4 * part);
     }
-    default: {
+    case BW_Q6_K: {
       const uint8_t *head = bw_q6k_super(tile, g);
       return signed_scales(head + 8 * part, head + BW_Q6K_SCALES + BW_TILE_ROWS * (2 * within + half) + 4 * part);
     }
+    default: return floats_8(group_codes(format, tile, g), BW_I8_SCALES, half, part);
   }
 }
 
-/// What rows 4 · part … 4 · part + 7 of Q4_K subtract from every weight of group g.
-BW_NEON_INLINE float32x4x2_t row_minima(const uint8_t *tile, ptrdiff_t g, int part) {
-  const uint8_t *head = bw_q4k_super(tile, g);
+/// What rows 4 · part … 4 · part + 7 of a format with a minimum subtract from every weight of group g, or of its half.
+BW_NEON_INLINE float32x4x2_t row_minima(int32_t format, const uint8_t *tile, ptrdiff_t g, int half, int part) {
+  if (format == BW_I8M) return floats_8(group_codes(format, tile, g), BW_I8_MINS, half, part);
+  const uint8_t *head = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q5k_super(tile, g);
   const uint8_t *factors = head + BW_Q4K_MINS + BW_TILE_ROWS * (g % BW_SUPER_GROUPS) + 4 * part;
   return unsigned_scales(head + BW_Q4K_MIN_D + 8 * part, factors);
 }
@@ -157,9 +168,11 @@ BW_NEON_INLINE void block_f32(
     for (int half = 0; half < 2; half++) {
       float32x4x2_t scales[8], minima[8];
       BW_UNROLL
-      for (int v = 0; v < V && is_super(format); v += 2) {
+      for (int v = 0; v < V && bw_has_parts(format); v += 2) {
         scales[v / 2] = row_scales(format, packed + v / 4 * job->tile_bytes, g, half, part + v % 4);
-        if (format == BW_Q4_K) minima[v / 2] = row_minima(packed + v / 4 * job->tile_bytes, g, part + v % 4);
+        if (bw_has_minimum(format)) {
+          minima[v / 2] = row_minima(format, packed + v / 4 * job->tile_bytes, g, half, part + v % 4);
+        }
       }
       BW_ROLLED
       for (int quad = 4 * half; quad < 4 * half + 4; quad++) {
@@ -172,8 +185,8 @@ BW_NEON_INLINE void block_f32(
           for (int v = 0; v < V; v++) {
             const uint8_t *codes = group_codes(format, packed + v / 4 * job->tile_bytes, g);
             float32x4_t w = weights(format, codes, quad, k, part + v % 4);
-            if (is_super(format)) w = vmulq_f32(w, scales[v / 2].val[v % 2]);
-            if (format == BW_Q4_K) w = vsubq_f32(w, minima[v / 2].val[v % 2]);
+            if (bw_has_parts(format)) w = vmulq_f32(w, scales[v / 2].val[v % 2]);
+            if (bw_has_minimum(format)) w = vsubq_f32(w, minima[v / 2].val[v % 2]);
             BW_UNROLL
             for (int r = 0; r < R; r++) sums[r][v] = add_product(sums[r][v], w, values[r], k);
           }
@@ -225,18 +238,15 @@ BW_NEON_INLINE void settle(int R, int V, float32x4_t totals[4][8]) {
 BW_NEON_DOT_INLINE void block_int8(
     int32_t format, int R, int V, const bw_matmul *job, ptrdiff_t tile, int part, ptrdiff_t row) {
   const ptrdiff_t groups = job->groups, tile_bytes = job->tile_bytes;
-  const ptrdiff_t x_stride = job->xq_stride, group_stride = job->x_group_stride;
   const uint8_t *packed = (const uint8_t *)job->packed + tile * tile_bytes;
-  const int8_t *x = job->xq + row * x_stride;
-  const float *x_scales = job->x_scales + row * group_stride;
-  const int32_t *x_sums = job->x_sums + 2 * row * group_stride;
+  bw_activations x = bw_activations_of(job, row);
   float32x4_t totals[4][8];
   BW_UNROLL
   for (int r = 0; r < R; r++) {
     BW_UNROLL
     for (int v = 0; v < V; v++) totals[r][v] = vdupq_n_f32(0);
   }
-  for (ptrdiff_t g = 0; g < groups; g++, x += BW_GROUP) {
+  for (ptrdiff_t g = 0; g < groups; g++, x.group++) {
     BW_UNROLL
     for (int s = 0; s < scale_count(format); s++) {
       const int quads_at_once = 2 / scale_count(format);
@@ -245,12 +255,11 @@ BW_NEON_DOT_INLINE void block_int8(
       BW_UNROLL
       for (int r = 0; r < R; r++) {
         // Codes are the weights and an offset, so every sum starts without what the offset adds to it.
-        const int32_t *sums = x_sums + 2 * (r * group_stride + g);
-        const int32_t sum = quads_at_once == 2 ? sums[0] + sums[1] : sums[s];
+        const int32_t start = code_offset(format) / 8 * bw_part_offset(&x, r, scale_count(format), s);
         BW_UNROLL
-        for (int v = 0; v < V; v++) dots[r][v] = vdupq_n_s32(-code_offset(format) * sum);
+        for (int v = 0; v < V; v++) dots[r][v] = vdupq_n_s32(start);
         BW_UNROLL
-        for (int n = 0; n < quads_at_once; n++) values[r][n] = vld1q_s8(x + r * x_stride + 16 * (s + n));
+        for (int n = 0; n < quads_at_once; n++) values[r][n] = vld1q_s8(bw_quad_codes(&x, r, 4 * (s + n)));
       }
       BW_UNROLL
       for (int lane = 0; lane < 4; lane++) {
@@ -271,21 +280,21 @@ BW_NEON_DOT_INLINE void block_int8(
         const float32x4_t scale = row_scales(format, packed + v / 4 * tile_bytes, g, s, part + pair).val[v % 2];
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const float x_scale = x_scales[r * group_stride + g];
-          totals[r][v] = vfmaq_f32(totals[r][v], vcvtq_f32_s32(dots[r][v]), vmulq_n_f32(scale, x_scale));
+          const float32x4_t factor = vmulq_n_f32(scale, bw_group_scale(&x, r));
+          totals[r][v] = vfmaq_f32(totals[r][v], vcvtq_f32_s32(dots[r][v]), factor);
         }
       }
-      if (is_super(format)) settle(R, V, totals);
-    }
-    BW_UNROLL
-    for (int v = 0; v < V && format == BW_Q4_K; v++) {
-      const float32x4_t min = row_minima(packed + v / 4 * tile_bytes, g, part + v % 4 / 2 * 2).val[v % 2];
       BW_UNROLL
-      for (int r = 0; r < R; r++) {
-        const int32_t *sums = x_sums + 2 * (r * group_stride + g);
-        const float shift = x_scales[r * group_stride + g] * (float)(sums[0] + sums[1]);
-        totals[r][v] = vfmsq_f32(totals[r][v], min, vdupq_n_f32(shift));
+      for (int v = 0; v < V && bw_has_minimum(format); v++) {
+        const int pair = v % 4 / 2 * 2;
+        const float32x4_t min = row_minima(format, packed + v / 4 * tile_bytes, g, s, part + pair).val[v % 2];
+        BW_UNROLL
+        for (int r = 0; r < R; r++) {
+          const float shift = bw_part_shift(&x, r, scale_count(format), s);
+          totals[r][v] = vfmsq_f32(totals[r][v], min, vdupq_n_f32(shift));
+        }
       }
+      if (bw_has_parts(format)) settle(R, V, totals);
     }
   }
   BW_UNROLL
@@ -324,7 +333,7 @@ BW_NEON_DOT_INLINE void all_rows(
   // Weights that are numbers need registers for sums only: totals may lie in memory while 32 products are added. Codes
   // need registers while they are unpacked, those of the blocks of 256 the most.
   const int V = is_float(format) ? 4 : 2;
-  const int most = is_super(format) ? 4 : 4 * V;
+  const int most = bw_has_parts(format) ? 4 : 4 * V;
   ptrdiff_t row = 0;
   for (; row + 4 <= job->row_count; row += 4) rows_of_tiles(format, is_int8, 4, V, job, first, end, row);
   switch (job->row_count - row) {
@@ -356,6 +365,15 @@ BW_NEON_DOT void tiles_of_q4k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t e
 BW_NEON_DOT void tiles_of_q6k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q6_K, 0, job, first, end);
 }
+BW_NEON_DOT void tiles_of_q5k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_Q5_K, 0, job, first, end);
+}
+BW_NEON_DOT void tiles_of_i8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I8, 0, job, first, end);
+}
+BW_NEON_DOT void tiles_of_i8m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I8M, 0, job, first, end);
+}
 BW_NEON_DOT void tiles_of_q8_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q8_0, 1, job, first, end);
 }
@@ -369,18 +387,40 @@ BW_NEON_DOT void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdif
   all_rows(BW_Q6_K, 1, job, first, end);
 }
 
+BW_NEON_DOT void tiles_of_q5k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_Q5_K, 1, job, first, end);
+}
+BW_NEON_DOT void tiles_of_i8_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I8, 1, job, first, end);
+}
+BW_NEON_DOT void tiles_of_i8m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I8M, 1, job, first, end);
+}
+
+static bw_tiles_function *product_of(int32_t format, int is_int8) {
+  switch (format) {
+    case BW_F32: return tiles_of_f32;
+    case BW_F16: return tiles_of_f16;
+    case BW_BF16: return tiles_of_bf16;
+    case BW_Q8_0: return is_int8 ? tiles_of_q8_int8 : tiles_of_q8;
+    case BW_Q4_0: return is_int8 ? tiles_of_q4_int8 : tiles_of_q4;
+    case BW_Q4_K: return is_int8 ? tiles_of_q4k_int8 : tiles_of_q4k;
+    case BW_Q5_K: return is_int8 ? tiles_of_q5k_int8 : tiles_of_q5k;
+    case BW_Q6_K: return is_int8 ? tiles_of_q6k_int8 : tiles_of_q6k;
+    case BW_I8: return is_int8 ? tiles_of_i8_int8 : tiles_of_i8;
+    case BW_I8M: return is_int8 ? tiles_of_i8m_int8 : tiles_of_i8m;
+    default: return NULL;
+  }
+}
+
+int32_t bw_neon_has_product(int32_t format) { return product_of(format, 0) != NULL; }
+
 void bw_neon_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile) {
+  bw_tiles_function *tiles = product_of(job->format, job->use_int8);
+  if (!tiles) tiles = bw_scalar_kernels()->matmul;
   for (ptrdiff_t first = first_tile; first < end_tile; first += TILES_TOGETHER) {
     const ptrdiff_t end = end_tile - first < TILES_TOGETHER ? end_tile : first + TILES_TOGETHER;
-    switch (job->format) {
-      case BW_F32: tiles_of_f32(job, first, end); break;
-      case BW_F16: tiles_of_f16(job, first, end); break;
-      case BW_BF16: tiles_of_bf16(job, first, end); break;
-      case BW_Q8_0: (job->use_int8 ? tiles_of_q8_int8 : tiles_of_q8)(job, first, end); break;
-      case BW_Q4_K: (job->use_int8 ? tiles_of_q4k_int8 : tiles_of_q4k)(job, first, end); break;
-      case BW_Q6_K: (job->use_int8 ? tiles_of_q6k_int8 : tiles_of_q6k)(job, first, end); break;
-      default: (job->use_int8 ? tiles_of_q4_int8 : tiles_of_q4)(job, first, end); break;
-    }
+    tiles(job, first, end);
   }
 }
 

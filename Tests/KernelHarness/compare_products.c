@@ -4,7 +4,8 @@
 
 #include "harness.h"
 
-static const int32_t formats[] = {BW_F32, BW_F16, BW_BF16, BW_Q8_0, BW_Q4_0, BW_Q4_K, BW_Q6_K};
+static const int32_t formats[] = {BW_F32, BW_F16, BW_BF16, BW_Q8_0, BW_Q4_0, BW_Q4_K,
+                                  BW_Q5_K, BW_Q6_K, BW_I8, BW_I8M};
 
 static int is_float(int32_t format) { return format == BW_F32 || format == BW_F16 || format == BW_BF16; }
 
@@ -16,7 +17,10 @@ static const char *format_name(int32_t format) {
     case BW_Q8_0: return "Q8_0";
     case BW_Q4_0: return "Q4_0";
     case BW_Q4_K: return "Q4_K";
-    default: return "Q6_K";
+    case BW_Q5_K: return "Q5_K";
+    case BW_Q6_K: return "Q6_K";
+    case BW_I8: return "I8";
+    default: return "I8M";
   }
 }
 
@@ -29,6 +33,7 @@ static size_t stored_bytes(int32_t format, ptrdiff_t columns) {
     case BW_Q8_0: return (size_t)columns / 32 * 34;
     case BW_Q4_0: return (size_t)columns / 32 * 18;
     case BW_Q4_K: return (size_t)columns / 256 * 144;
+    case BW_Q5_K: return (size_t)columns / 256 * 176;
     default: return (size_t)columns / 256 * 210;
   }
 }
@@ -60,10 +65,23 @@ static void fill_stored(int32_t format, ptrdiff_t columns, uint8_t *row) {
   } else {
     fill_bytes(row, bytes);
   }
-  const size_t block = format == BW_Q8_0 ? 34 : format == BW_Q4_0 ? 18 : format == BW_Q4_K ? 144 : 210;
+  const size_t block = format == BW_Q8_0 ? 34 : format == BW_Q4_0 ? 18 : format == BW_Q4_K ? 144 : format == BW_Q5_K ? 176 : 210;
   for (size_t b = 0; b < bytes; b += block) {
     put_half(row + b + (format == BW_Q6_K ? 208 : 0));
-    if (format == BW_Q4_K) put_half(row + b + 2);
+    if (format == BW_Q4_K || format == BW_Q5_K) put_half(row + b + 2);
+  }
+}
+
+/// Formats that are in memory only, and have no rows in files.
+static int is_memory_only(int32_t format) { return format == BW_I8 || format == BW_I8M; }
+
+/// Random groups of them: codes, and numbers as scales and minima.
+static void fill_groups(int32_t format, ptrdiff_t group_count, uint8_t *groups) {
+  const ptrdiff_t bytes = bw_tile_group_bytes(format), codes = BW_GROUP * BW_TILE_ROWS;
+  for (ptrdiff_t g = 0; g < group_count; g++, groups += bytes) {
+    fill_bytes(groups, (size_t)codes);
+    for (ptrdiff_t i = 0; i < codes && format == BW_I8M; i++) groups[i] &= 31;
+    fill((float *)(void *)(groups + codes), (bytes - codes) / 4, one_in(5) ? any_finite() : PLAIN);
   }
 }
 
@@ -71,7 +89,7 @@ static void compare_product(int32_t format, int use_int8, int row_count) {
   const bw_kernels *scalar = bw_scalar_kernels();
   const ptrdiff_t outputs = between(1, 75), tiles = (outputs + 15) / 16;
   ptrdiff_t columns = is_float(format) ? between(1, 200) : 32 * between(1, 7);
-  if (format == BW_Q4_K || format == BW_Q6_K) columns = 256 * between(1, 2);
+  if (format == BW_Q4_K || format == BW_Q5_K || format == BW_Q6_K) columns = 256 * between(1, 2);
   const ptrdiff_t groups = (columns + 31) / 32;
   const ptrdiff_t tile_bytes = groups * bw_tile_group_bytes(format);
   const int special = one_in(10), has_bias = one_in(2), extreme = one_in(6);
@@ -81,11 +99,12 @@ static void compare_product(int32_t format, int use_int8, int row_count) {
       special ? ", special numbers" : "");
 
   uint8_t *packed = guarded((size_t)(tiles * tile_bytes));
+  if (is_memory_only(format)) fill_groups(format, tiles * groups, packed);
   uint8_t *stored = guarded((size_t)outputs * stored_bytes(format, columns));
-  for (ptrdiff_t i = 0; i < outputs; i++) {
+  for (ptrdiff_t i = 0; i < outputs && !is_memory_only(format); i++) {
     fill_stored(format, columns, stored + (size_t)i * stored_bytes(format, columns));
   }
-  for (ptrdiff_t t = 0; t < tiles; t++) {
+  for (ptrdiff_t t = 0; t < tiles && !is_memory_only(format); t++) {
     const void *rows[BW_TILE_ROWS];
     for (ptrdiff_t i = 0; i < BW_TILE_ROWS; i++) {
       const ptrdiff_t row = t * BW_TILE_ROWS + i;
@@ -95,19 +114,17 @@ static void compare_product(int32_t format, int use_int8, int row_count) {
   }
 
   // Strides beyond the row, and a last row that ends with the buffer.
-  const ptrdiff_t x_stride = 32 * groups + between(0, 5), q_stride = 32 * groups + between(0, 5);
-  const ptrdiff_t group_stride = groups + between(0, 3), y_stride = outputs + between(0, 5);
+  const ptrdiff_t x_stride = 32 * groups + between(0, 5), y_stride = outputs + between(0, 5);
   float *x = guarded((size_t)((row_count - 1) * x_stride + 32 * groups) * 4);
-  int8_t *q = guarded((size_t)((row_count - 1) * q_stride + 32 * groups));
-  float *scales = guarded((size_t)((row_count - 1) * group_stride + groups) * 4);
-  int32_t *sums = guarded((size_t)((row_count - 1) * group_stride + groups) * 8);
+  const ptrdiff_t panel_count = (row_count + BW_PANEL_ROWS - 1) / BW_PANEL_ROWS;
+  bw_panel_group *panels = guarded((size_t)(panel_count * groups) * sizeof(bw_panel_group));
   for (ptrdiff_t r = 0; r < row_count; r++) {
     memset(x + r * x_stride, 0, (size_t)(32 * groups) * 4);
     fill(x + r * x_stride, columns, special && one_in(3) ? SPECIAL : one_in(3) ? any_finite() : PLAIN);
     if (!extreme || one_in(2)) continue;
     for (ptrdiff_t k = 0; k < columns; k++) x[r * x_stride + k] = one_in(2) ? 127.0f : -127.0f;
   }
-  scalar->quantize_rows(x, x_stride, row_count, groups, q, q_stride, scales, sums, group_stride);
+  scalar->quantize_rows(x, x_stride, 0, row_count, 0, groups, groups, panels);
   float *bias = guarded((size_t)outputs * 4);
   fill(bias, outputs, PLAIN);
 
@@ -115,8 +132,8 @@ static void compare_product(int32_t format, int use_int8, int row_count) {
   float *expected = guarded(y_bytes);
   bw_matmul job = {
       .packed = packed, .tile_bytes = tile_bytes, .format = format, .use_int8 = use_int8, .rows = outputs,
-      .groups = groups, .row_count = row_count, .x = x, .x_stride = x_stride, .xq = q, .xq_stride = q_stride,
-      .x_scales = scales, .x_sums = sums, .x_group_stride = group_stride, .y = expected, .y_stride = y_stride,
+      .groups = groups, .row_count = row_count, .x = x, .x_stride = x_stride, .panels = panels,
+      .y = expected, .y_stride = y_stride,
       .bias = has_bias ? bias : NULL};
   scalar->matmul(&job, 0, tiles);
   digest(FLOATS, expected, y_bytes);

@@ -6,9 +6,8 @@
 
 static void compare_quantize_rows(void) {
   const bw_kernels *scalar = bw_scalar_kernels();
-  const ptrdiff_t rows = between(1, 6), groups = between(1, 9);
-  const ptrdiff_t x_stride = 32 * groups + between(0, 5), q_stride = 32 * groups + between(0, 5);
-  const ptrdiff_t group_stride = groups + between(0, 3);
+  const ptrdiff_t rows = between(1, 19), groups = between(1, 9), x_stride = 32 * groups + between(0, 5);
+  const ptrdiff_t cut_row = between(0, (int)rows), cut_group = between(0, (int)groups);
   describe("quantize_rows, %td rows, %td groups", rows, groups);
   float *x = guarded((size_t)((rows - 1) * x_stride + 32 * groups) * 4);
   for (ptrdiff_t r = 0; r < rows; r++) {
@@ -19,27 +18,35 @@ static void compare_quantize_rows(void) {
       if (one_in(9)) memset(x + r * x_stride + 32 * g, 0, 128);
     }
   }
-  const size_t q_bytes = (size_t)((rows - 1) * q_stride + 32 * groups);
-  const size_t group_count = (size_t)((rows - 1) * group_stride + groups);
-  int8_t *q[2];
-  float *scales[2];
-  int32_t *sums[2];
+  const ptrdiff_t panel_groups = (rows + BW_PANEL_ROWS - 1) / BW_PANEL_ROWS * groups;
+  bw_panel_group *panels[2];
   for (int v = -1; v < variant_count; v++) {
     const int i = v >= 0;
-    q[i] = guarded(q_bytes);
-    scales[i] = guarded(group_count * 4);
-    sums[i] = guarded(group_count * 8);
+    panels[i] = guarded((size_t)panel_groups * sizeof(bw_panel_group));
     const bw_kernels *kernels = v < 0 ? scalar : variants[v].kernels;
-    kernels->quantize_rows(x, x_stride, rows, groups, q[i], q_stride, scales[i], sums[i], group_stride);
-    if (v < 0) {
-      digest(BYTES, q[0], q_bytes);
-      digest(FLOATS, scales[0], group_count * 4);
-      digest(BYTES, sums[0], group_count * 8);
-      continue;
+    // In pieces, as threads share it.
+    kernels->quantize_rows(x, x_stride, 0, cut_row, 0, cut_group, groups, panels[i]);
+    kernels->quantize_rows(x, x_stride, 0, cut_row, cut_group, groups, groups, panels[i]);
+    kernels->quantize_rows(x, x_stride, cut_row, rows, 0, groups, groups, panels[i]);
+    for (ptrdiff_t g = 0; g < panel_groups; g++) {
+      const bw_panel_group *expected = panels[0] + g, *found = panels[i] + g;
+      if (v < 0) {
+        digest(BYTES, expected->q, sizeof expected->q);
+        digest(FLOATS, expected->scales, sizeof expected->scales);
+        digest(FLOATS, expected->shifts, sizeof expected->shifts);
+        digest(FLOATS, expected->half_shifts, sizeof expected->half_shifts);
+        digest(BYTES, expected->offsets, sizeof expected->offsets);
+        digest(BYTES, expected->half_offsets, sizeof expected->half_offsets);
+        continue;
+      }
+      const char *name = variants[v].name;
+      expect_same(name, BYTES, expected->q, found->q, sizeof expected->q);
+      expect_same(name, FLOATS, expected->scales, found->scales, sizeof expected->scales);
+      expect_same(name, FLOATS, expected->shifts, found->shifts, sizeof expected->shifts);
+      expect_same(name, FLOATS, expected->half_shifts, found->half_shifts, sizeof expected->half_shifts);
+      expect_same(name, BYTES, expected->offsets, found->offsets, sizeof expected->offsets);
+      expect_same(name, BYTES, expected->half_offsets, found->half_offsets, sizeof expected->half_offsets);
     }
-    expect_same(variants[v].name, BYTES, q[0], q[1], q_bytes);
-    expect_same(variants[v].name, FLOATS, scales[0], scales[1], group_count * 4);
-    expect_same(variants[v].name, BYTES, sums[0], sums[1], group_count * 8);
   }
   release_all();
 }
