@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 
+#include "attention.h"
 #include "numbers.h"
 #include "variants.h"
 
@@ -98,6 +99,7 @@ BW_AVX2_INLINE __m256 bw_soft_cap_8(__m256 x, __m256 cap) {
 void bw_avx2_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
 /// In avx2_attention.c.
 void bw_avx2_attend(const bw_attention *job);
+void bw_avx2_attend_row(const bw_row_attention *row);
 
 #endif
 #endif

@@ -11,6 +11,8 @@ const bw_kernels *bw_avx2_table(void);
 const bw_kernels *bw_avx512_table(void);
 /// Tiles [first_tile, end_tile) of a product; in avx512_matmul.c.
 void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
+/// In avx512_attention.c.
+void bw_avx512_attend(const bw_attention *job);
 #endif
 
 #endif
