@@ -378,17 +378,18 @@ BW_AVX2 void reduce_logits(const float *x, ptrdiff_t count, bw_logit_tile *resul
   .exponentials = exponentials, \
   .encode_row = encode_row, \
   .decode_row = decode_row, \
-  .reduce_logits = reduce_logits, \
-  .attend = bw_avx2_attend
+  .reduce_logits = reduce_logits
 
 const bw_kernels *bw_avx2_table(void) {
-  static const bw_kernels table = {.matmul = bw_avx2_matmul, .has_product = bw_avx2_has_product, BW_AVX2_ENTRIES};
+  static const bw_kernels table = {
+      .matmul = bw_avx2_matmul, .has_product = bw_avx2_has_product, .attend = bw_avx2_attend, BW_AVX2_ENTRIES};
   return &table;
 }
 
 const bw_kernels *bw_avx512_table(void) {
-  // Everything but the products is small or bound by memory: eight lanes do.
-  static const bw_kernels table = {.matmul = bw_avx512_matmul, .has_product = bw_avx512_has_product, BW_AVX2_ENTRIES};
+  // Everything but products and attention is small or bound by memory: eight lanes do.
+  static const bw_kernels table = {
+      .matmul = bw_avx512_matmul, .has_product = bw_avx512_has_product, .attend = bw_avx512_attend, BW_AVX2_ENTRIES};
   return &table;
 }
 

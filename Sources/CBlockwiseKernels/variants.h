@@ -16,6 +16,8 @@ const bw_kernels *bw_avx512_table(void);
 void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
 /// Whether it computes a format with vectors.
 int32_t bw_avx512_has_product(int32_t format);
+/// In avx512_attention.c.
+void bw_avx512_attend(const bw_attention *job);
 #endif
 
 #if defined(__aarch64__)
