@@ -12,17 +12,30 @@ extension LanguageModel {
     _ model: String = ModelLocator.defaultName, options: ModelLoadOptions = ModelLoadOptions(),
     locator: ModelLocator = .standard, progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) async throws -> LanguageModel {
+    let clock = ContinuousClock()
+    let start = clock.now
     let path = try locator.path(for: model)
     return try await LoadingThread.run {
-      let source = try ModelSource(path: path)
-      let tokenizer = try loadTokenizer(source)
-      let network = try DecoderModel.load(
-        source, options: options, maskToken: tokenizer.maskToken, progress: progress)
+      var timing = LoadTiming()
+      func timed<Part>(_ part: WritableKeyPath<LoadTiming, Double>, _ body: () throws -> Part) rethrows
+        -> Part
+      {
+        let start = clock.now
+        defer { timing[keyPath: part] = (clock.now - start) / .seconds(1) }
+        return try body()
+      }
+      let source = try timed(\.open) { try ModelSource(path: path) }
+      let tokenizer = try timed(\.tokenizer) { try loadTokenizer(source) }
+      let network = try timed(\.weights) {
+        try DecoderModel.load(source, options: options, maskToken: tokenizer.maskToken, progress: progress)
+      }
       try checkVocabulary(tokenizer, network.traits, path: path)
+      let templates = try ChatTemplateSources(source)
+      timing.total = (clock.now - start) / .seconds(1)
       return LanguageModel(
-        network: network, tokenizer: tokenizer, chatTemplates: try ChatTemplateSources(source),
+        network: network, tokenizer: tokenizer, chatTemplates: templates,
         generationConfiguration: source.generationConfiguration, path: path,
-        summary: network.summary, contextLength: network.traits.contextLength)
+        summary: network.summary, contextLength: network.traits.contextLength, loadTiming: timing)
     }
   }
 

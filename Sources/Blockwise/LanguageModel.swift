@@ -25,11 +25,15 @@ public final class LanguageModel: Sendable {
   public let summary: ModelSummary
   /// The most positions of a session.
   public let contextLength: Int
+  /// How long loading took.
+  public let loadTiming: LoadTiming
+  /// What ``costCurve(cache:)`` found.
+  let knownCostCurve = Protected<CostCurve?>(nil)
 
   init(
     network: any BlockModel, tokenizer: Tokenizer, chatTemplates: ChatTemplateSources,
     generationConfiguration: GenerationConfiguration, path: String,
-    summary: ModelSummary, contextLength: Int
+    summary: ModelSummary, contextLength: Int, loadTiming: LoadTiming
   ) {
     self.network = network
     self.tokenizer = tokenizer
@@ -38,6 +42,7 @@ public final class LanguageModel: Sendable {
     self.path = path
     self.summary = summary
     self.contextLength = contextLength
+    self.loadTiming = loadTiming
   }
 
   /// What the model is able to do.

@@ -72,6 +72,6 @@ public struct ModelLocatorError: Error, Sendable, Hashable, CustomStringConverti
         + names.joined(separator: ", ")
     }
     return "there is no file, folder or shipped model \"\(model)\"; no shipped models were found in "
-      + folders.joined(separator: ", ") + " (BLOCKWISE_MODELS names more folders)"
+      + folders.joined(separator: ", ")
   }
 }

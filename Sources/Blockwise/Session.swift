@@ -117,7 +117,7 @@ public final class Session: Sendable {
       if let previous, !previous.isStopping { throw SessionError.busy }
       state.startedCount += 1
       let number = state.startedCount
-      let task = Task {
+      let task = Task(executorPreference: model.network.preferredExecutor) {
         _ = await previous?.task.result
         defer { self.finish(number) }
         return try await self.run(number, prompt: prompt, options: options, report: report)

@@ -17,7 +17,7 @@ struct BlockwiseCommand: AsyncParsableCommand {
         echo -n "Hello" | blockwise tokenize --json
 
       Every command takes --json. Exit codes: 0 success, 1 failure, 64 wrong usage, 130 interrupted without a result. \
-      Environment: BLOCKWISE_MODELS (folders of named models, separated by colons), BLOCKWISE_KERNELS (scalar, avx2 or avx512), \
+      Environment: BLOCKWISE_MODELS (folders of named models, separated by colons), BLOCKWISE_KERNELS (scalar, avx2, avx512 or neon), \
       NO_COLOR. 'blockwise --generate-completion-script bash|zsh|fish' prints a completion script.
       """,
     version: "0.1.0-dev",

@@ -29,6 +29,8 @@ enum CommandFailure {
       // A switch that the template does not have; a model without a template is another model's matter.
       if case .noTemplate = error { end(failed, error.description) }
       end(usage, error.description)
+    case let error as ModelLocatorError:
+      end(failed, "\(error) (BLOCKWISE_MODELS names folders of more)")
     case StreamError.readerGone: _exit(0)
     case is CommandInterrupted: _exit(interrupted)
     default:

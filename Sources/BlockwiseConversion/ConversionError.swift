@@ -14,8 +14,8 @@ public enum ConversionError: Error, Sendable, Hashable, CustomStringConvertible 
   case unreadable(tensor: String, type: String, file: String)
   /// An importance matrix that does not belong to the model, or is damaged.
   case importance(file: String, reason: String)
-  /// An override that names no tensor.
-  case unusedOverride(String)
+  /// An override that decides about no tensor.
+  case unusedOverride(String, reason: String)
   /// A format that the output cannot have.
   case format(String, reason: String)
   /// The work was stopped.
@@ -34,7 +34,7 @@ public enum ConversionError: Error, Sendable, Hashable, CustomStringConvertible 
     case .unreadable(let tensor, let type, let file):
       "\(file): tensor \(tensor) is stored as \(type), which cannot be converted"
     case .importance(let file, let reason): "\(file): no usable importance matrix: \(reason)"
-    case .unusedOverride(let pattern): "--tensor-type \(pattern): no tensor has this in its name"
+    case .unusedOverride(let pattern, let reason): "--tensor-type \(pattern): \(reason)"
     case .format(let name, let reason): "format \(name): \(reason)"
     case .cancelled: "stopped"
     }

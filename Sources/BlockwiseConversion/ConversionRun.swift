@@ -93,6 +93,10 @@ struct ConversionRun {
     ) { try writer.write($0) }
     try writer.finish()
     for (name, bytes) in content.files {
+      if let slash = name.lastIndex(of: "/") {
+        try files.createDirectory(
+          atPath: partial + "/" + name[..<slash], withIntermediateDirectories: true)
+      }
       var file = try AtomicFile(path: partial + "/" + name)
       try file.write(bytes)
       try file.finish()
@@ -101,28 +105,25 @@ struct ConversionRun {
     return ConversionReport(output: output, tensors: tensors, notes: content.notes + plan.notes)
   }
 
-  /// Puts a complete folder in its place.
-  /// Files of a model folder that say something of its weights or its texts.
-  private static let describing: Set<String> = [
-    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
-    "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-    "chat_template.json", "additional_chat_templates",
-  ]
-
+  /// Puts a complete folder in its place. An older model there is set aside until the new one stands, and then
+  /// removed; what else was beside it moves into the new folder.
   private func move(_ partial: String, to output: String, exists: Bool) throws {
     let files = FileManager.default
     do {
       guard exists else { return try files.moveItem(atPath: partial, toPath: output) }
-      // What is left of the older model would count beside the new one: shards and their index, other templates.
-      for name in try files.contentsOfDirectory(atPath: output)
-      where name.hasPrefix("model") && name.contains(".safetensors") || Self.describing.contains(name) {
-        try files.removeItem(atPath: output + "/" + name)
+      let aside = partial + ".old"
+      try files.moveItem(atPath: output, toPath: aside)
+      do {
+        try files.moveItem(atPath: partial, toPath: output)
+      } catch {
+        try files.moveItem(atPath: aside, toPath: output)
+        throw error
       }
-      for name in try files.contentsOfDirectory(atPath: partial) {
-        let place = output + "/" + name
-        if files.fileExists(atPath: place) { try files.removeItem(atPath: place) }
-        try files.moveItem(atPath: partial + "/" + name, toPath: place)
+      for name in try files.contentsOfDirectory(atPath: aside)
+      where !FolderContent.isPartOfModel(name) && !files.fileExists(atPath: output + "/" + name) {
+        try files.moveItem(atPath: aside + "/" + name, toPath: output + "/" + name)
       }
+      try files.removeItem(atPath: aside)
     } catch {
       throw ModelFileError.cannotWrite(path: output, reason: error.localizedDescription)
     }

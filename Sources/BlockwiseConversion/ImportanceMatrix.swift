@@ -26,7 +26,12 @@ struct ImportanceMatrix: Sendable {
 
   /// The importance of the columns of a tensor, one list per matrix; nil if nothing is known.
   func columns(of name: String, columnCount: Int, matrixCount: Int) throws -> [[Float]]? {
-    guard let lists = entries[name] else { return nil }
+    guard var lists = entries[name] else { return nil }
+    // The binary layout does not say how many experts its numbers belong to.
+    if lists.count == 1, matrixCount > 1, lists[0].count == matrixCount * columnCount {
+      let all = lists[0]
+      lists = (0..<matrixCount).map { Array(all[$0 * columnCount..<($0 + 1) * columnCount]) }
+    }
     guard lists.count == matrixCount, lists.allSatisfy({ $0.count == columnCount }) else {
       throw fault(
         "tensor \(name) has \(matrixCount) matrices of \(columnCount) columns, the file has \(lists.count) "

@@ -23,7 +23,7 @@ struct TypePlan {
   mutating func types(_ tensors: [ExportTensor]) throws -> [TensorType] {
     let types = try tensors.map { try type($0) }
     for (index, override) in options.overrides.enumerated() where !usedOverrides.contains(index) {
-      throw ConversionError.unusedOverride(override.pattern)
+      throw ConversionError.unusedOverride(override.pattern, reason: reason(override, index, tensors))
     }
     let again = zip(tensors, types).count { tensor, type in
       guard let stored = tensor.storedType else { return false }
@@ -38,6 +38,20 @@ struct TypePlan {
       notes.append("\(count) tensor\(count == 1 ? "" : "s"): \(what)")
     }
     return types
+  }
+
+  /// Why an override decides about nothing.
+  private func reason(
+    _ override: ConversionOptions.Override, _ index: Int, _ tensors: [ExportTensor]
+  ) -> String {
+    let fitting = tensors.filter { $0.name.contains(override.pattern) }
+    if fitting.isEmpty { return "no tensor has this in its name" }
+    if let earlier = options.overrides[..<index].first(where: { earlier in
+      fitting.contains { $0.name.contains(earlier.pattern) }
+    }) {
+      return "an earlier one, \(earlier.pattern), decides about the tensors with this in their names"
+    }
+    return "only norms, biases and routers have this in their names, which stay f32"
   }
 
   private mutating func type(_ tensor: ExportTensor) throws -> TensorType {

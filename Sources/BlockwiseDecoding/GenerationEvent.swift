@@ -1,4 +1,5 @@
 public import BlockwiseFiles
+public import BlockwiseModels
 
 /// What a decoder reports while it works.
 public enum GenerationEvent: Sendable {
@@ -40,6 +41,12 @@ public struct GenerationStatistics: Sendable, Hashable {
   public var prefillSeconds = 0.0
   /// Time from the first token to the end, in seconds.
   public var decodeSeconds = 0.0
+  /// What the passes over the prompt did in their time.
+  public var prefillTiming = PassTiming()
+  /// What the passes after the prefill did in theirs.
+  public var decodeTiming = PassTiming()
+  /// Of ``decodeSeconds``, the time spent on choosing tokens: constraint, penalties, filters, draws.
+  public var samplingSeconds = 0.0
 
   /// Nothing counted yet.
   public init() {}
@@ -50,4 +57,13 @@ public struct GenerationStatistics: Sendable, Hashable {
   }
   /// Committed tokens per second of decoding; 0 when no time has passed.
   public var tokensPerSecond: Double { decodeSeconds > 0 ? Double(committedCount) / decodeSeconds : 0 }
+
+  /// Where the time from the first token to the end went.
+  public var decodeSplit: TimeSplit {
+    TimeSplit(passes: decodeTiming, sampling: samplingSeconds, wallSeconds: decodeSeconds)
+  }
+  /// Where the time of reading the prompt went.
+  public var prefillSplit: TimeSplit {
+    TimeSplit(passes: prefillTiming, sampling: 0, wallSeconds: prefillSeconds)
+  }
 }

@@ -1,5 +1,4 @@
 public import Blockwise
-public import BlockwiseKernels
 
 /// Measures the cost curve of a model: the time of one pass over n rows behind d tokens of context.
 ///
@@ -17,21 +16,9 @@ public struct ForwardBenchmark: Sendable {
   /// A benchmark with at least one row count and depth.
   /// - Throws: ``BenchmarkError/option(name:found:expected:)``.
   public init(rowCounts: [Int], depths: [Int], sampleCount: Int = 9) throws(BenchmarkError) {
-    if let rows = rowCounts.first(where: { !(1...4096).contains($0) }) {
-      throw .option(name: "rows", found: "\(rows)", expected: "1 to 4096")
-    }
-    if let depth = depths.first(where: { $0 < 0 }) {
-      throw .option(name: "depth", found: "\(depth)", expected: "at least 0")
-    }
-    if rowCounts.isEmpty { throw .option(name: "rows", found: "nothing", expected: "at least one number") }
-    if depths.isEmpty { throw .option(name: "depth", found: "nothing", expected: "at least one number") }
-    if let depth = depths.first(where: { !(0...1 << 30).contains($0) }) {
-      throw .option(name: "depth", found: "\(depth)", expected: "0…\(1 << 30)")
-    }
-    if let rows = rowCounts.first(where: { !(1...1 << 20).contains($0) }) {
-      throw .option(name: "rows", found: "\(rows)", expected: "1…\(1 << 20)")
-    }
-    if sampleCount < 1 { throw .option(name: "samples", found: "\(sampleCount)", expected: "at least 1") }
+    try BenchmarkError.check("rows", rowCounts, in: 1...4096)
+    try BenchmarkError.check("depth", depths, in: 0...1 << 30)
+    try BenchmarkError.check("samples", [sampleCount], in: 1...1_000_000)
     self.rowCounts = rowCounts
     self.depths = depths
     self.sampleCount = sampleCount
@@ -43,30 +30,36 @@ public struct ForwardBenchmark: Sendable {
     public var depth: Int
     /// Rows of the pass.
     public var rowCount: Int
+    /// Seconds of the passes.
+    public var samples = Samples()
+    /// Where their time went, all passes together.
+    public var timing = PassTiming()
+    /// What the machine's limits allow at best: weights and cached keys and values read once, or products with weights.
+    public var rooflineSeconds = 0.0
+    /// The share of the instructions' peak that the products with weights reached; nil where the peak is not known.
+    public var instructionShare: Double?
+
     /// Half of the passes took less.
-    public var medianSeconds: Double
+    public var medianSeconds: Double { samples.median }
     /// The fastest pass.
-    public var minimumSeconds: Double
-    /// What the machine's limits allow at best, from weights and products alone.
-    public var rooflineSeconds: Double
+    public var minimumSeconds: Double { samples.minimum }
   }
 
-  /// All points and the limits that were measured between them.
+  /// All points and what they were measured on.
   public struct Report: Sendable, Hashable {
     /// One entry per depth and row count, depth by depth.
     public var results: [Result]
-    /// The best that the machine showed before, between and after the passes.
-    public var limits: MachineLimits
-    /// Bytes of weights that one pass reads.
-    public var weightByteCount: Int
-    /// Weights that each row is multiplied with; of a mixture all experts count, though a row uses some.
-    public var weightCount: Int
-    /// Threads of a pass.
-    public var threadCount: Int
-    /// The instruction set.
-    public var kernelVariant: KernelVariant
-    /// Whether quantised weights met activations rounded to int8.
-    public var computesInt8: Bool
+    /// The machine and the model.
+    public var setting: BenchmarkSetting
+
+    /// The points without context as a cost curve; nil unless 1, 2, 4 … 32 rows are among them.
+    public var costCurve: CostCurve? {
+      var points: [Int: Double] = [:]
+      for result in results where result.depth == 0 { points[result.rowCount] = result.medianSeconds * 1e3 }
+      guard CostCurve.requiredRowCounts.allSatisfy({ points[$0] != nil }) else { return nil }
+      return CostCurve(
+        points.sorted { $0.key < $1.key }.map { CostCurve.Point(rowCount: $0.key, milliseconds: $0.value) })
+    }
   }
 
   /// Measures.
@@ -80,125 +73,54 @@ public struct ForwardBenchmark: Sendable {
       throw BenchmarkError.context(needed: needed, available: model.contextLength)
     }
     let meter = try LimitMeter(model.summary)
-    var limits = try await meter.measure()
-    let (byteCount, weightCount) = Self.passWeights(of: model)
-    var results: [Result] = []
+    try await meter.calibrate()
     let buffer = BlockResultBuffer()
+    var results: [Result] = []
     for (index, depth) in depths.enumerated() {
-      let cache = try model.network.makeCache(contextLength: model.contextLength)
-      var random = RandomTokens(vocabularyCount: model.traits.vocabularyCount)
-      for start in stride(from: 0, to: depth, by: 256) {
-        let tokens = random.next(count: min(256, depth - start))
-        let plan = BlockPlan(tokens: tokens, at: start, outputs: OutputRequest(rows: .none))
-        try await model.network.forward([SequencePass(plan: plan, cache: cache)], into: buffer)
-      }
-      var samples = Array(repeating: [Double](), count: rowCounts.count)
+      var random = RandomTokens(model)
+      let cache = try await model.benchmarkCache(depth: depth, random: &random, into: buffer)
+      var points = rowCounts.map { Result(depth: depth, rowCount: $0) }
       for sample in 0...sampleCount {
-        for (point, rowCount) in rowCounts.enumerated() {
-          let plan = BlockPlan(
-            tokens: random.next(count: rowCount), at: depth, write: .scratch,
-            outputs: OutputRequest(rows: .all))
-          let pass = [SequencePass(plan: plan, cache: cache)]
-          let start = ContinuousClock.now
-          try await model.network.forward(pass, into: buffer)
-          let seconds = (ContinuousClock.now - start) / .seconds(1)
-          if sample > 0 { samples[point].append(seconds) }
+        try await meter.sampleBandwidth()
+        // That drove small models out of the processor's caches: a pass brings them back.
+        _ = try await model.network.timedPass(
+          random.next(count: 1), depth: depth, cache: cache, into: buffer)
+        for point in points.indices {
+          let seconds = try await model.network.timedPass(
+            random.next(count: points[point].rowCount), depth: depth, cache: cache, into: buffer)
+          guard sample > 0 else { continue }
+          points[point].samples.append(seconds)
+          points[point].timing += buffer.timing
         }
         try Task.checkCancellation()
         progress((Double(index) + Double(sample) / Double(sampleCount)) / Double(depths.count))
       }
-      limits = limits.merged(with: try await meter.measure())
-      for (point, rowCount) in rowCounts.enumerated() {
-        let sorted = samples[point].sorted()
-        results.append(
-          Result(
-            depth: depth, rowCount: rowCount, medianSeconds: Self.median(sorted),
-            minimumSeconds: sorted.first ?? 0, rooflineSeconds: 0))
+      results += points
+    }
+    let limits = try await meter.limits()
+    let work = PassWork(model)
+    for index in results.indices {
+      let (depth, rowCount) = (results[index].depth, results[index].rowCount)
+      results[index].rooflineSeconds = work.roofline(
+        limits, depth: depth, rowCount: rowCount, outputCount: rowCount)
+      results[index].instructionShare = limits.instructionRate.map {
+        work.operationCount(rowCount: rowCount, outputCount: rowCount)
+          / max(results[index].medianSeconds, 1e-9) / $0
       }
     }
-    for index in results.indices {
-      let operations = 2 * Double(weightCount) * Double(results[index].rowCount)
-      results[index].rooflineSeconds = limits.roofline(byteCount: byteCount, operationCount: operations)
-    }
-    return Report(
-      results: results, limits: limits, weightByteCount: byteCount, weightCount: weightCount,
-      threadCount: model.summary.threadCount, kernelVariant: model.summary.kernelVariant,
-      computesInt8: model.summary.computesInt8)
-  }
-
-  /// The middle of sorted numbers.
-  package static func median(_ sorted: [Double]) -> Double {
-    guard !sorted.isEmpty else { return 0 }
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-  }
-
-  /// What a pass reads and multiplies: all weights, but not an embedding table that is only looked up.
-  private static func passWeights(of model: LanguageModel) -> (byteCount: Int, weightCount: Int) {
-    let summary = model.summary
-    guard let network = model.network as? DecoderModel, !network.configuration.tiesEmbeddings else {
-      return (summary.weightByteCount, summary.parameterCount)
-    }
-    let lookedUp = network.configuration.vocabularyCount * network.configuration.hiddenSize
-    let used = summary.parameterCount - lookedUp
-    // The table is taken to be stored as the average weight is.
-    let share = Double(used) / Double(max(1, summary.parameterCount))
-    return (Int(Double(summary.weightByteCount) * share), used)
+    return Report(results: results, setting: BenchmarkSetting(model, limits: limits))
   }
 }
 
-/// Why a benchmark cannot run.
-public enum BenchmarkError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// A parameter out of its range.
-  case option(name: String, found: String, expected: String)
-  /// Depth and rows do not fit the context.
-  case context(needed: Int, available: Int)
-
-  /// A sentence with what was found and what was expected.
-  public var description: String {
-    switch self {
-    case .option(let name, let found, let expected): "\(name) is \(found), expected \(expected)"
-    case .context(let needed, let available):
-      "depth and rows need \(needed) positions and the context has \(available)"
-    }
-  }
-}
-
-/// Measures the machine's limits beside the model, with as many threads and the same kernels.
-private struct LimitMeter: Sendable {
-  let thread: EngineThread
-  let pool: WorkerPool
-  let kernels: Kernels
-  let format: WeightFormat
-  let mode: MatmulMode
-
-  init(_ summary: ModelSummary) throws {
-    thread = try EngineThread()
-    pool = WorkerPool(threadCount: summary.threadCount)
-    kernels = Kernels(summary.kernelVariant)
-    // The format that most weights have.
-    format = summary.formats.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key ?? .f32
-    mode = summary.computesInt8 ? .int8 : .f32
-  }
-
-  func measure() async throws -> MachineLimits {
-    try await thread.run {
-      try MachineLimits.measure(kernels: kernels, format: format, mode: mode, pool: pool)
-    }
-  }
-}
-
-/// Tokens that cost the same as any others: speed does not depend on their values.
-private struct RandomTokens {
-  var state: UInt32 = 7
-  let vocabularyCount: Int
-
-  init(vocabularyCount: Int) { self.vocabularyCount = vocabularyCount }
-
-  mutating func next(count: Int) -> [TokenID] {
-    (0..<count).map { _ in
-      state = state &* 1_664_525 &+ 1_013_904_223
-      return TokenID(Int(state >> 8) % vocabularyCount)
-    }
+extension BlockModel {
+  /// Seconds of one pass with the logits of all rows, whose keys and values are dropped by the next one.
+  func timedPass(
+    _ tokens: [TokenID], depth: Int, cache: CacheHandle, into buffer: BlockResultBuffer
+  ) async throws -> Double {
+    let plan = BlockPlan(tokens: tokens, at: depth, write: .scratch, outputs: OutputRequest(rows: .all))
+    let pass = [SequencePass(plan: plan, cache: cache)]
+    let start = ContinuousClock.now
+    try await forward(pass, into: buffer)
+    return (ContinuousClock.now - start) / .seconds(1)
   }
 }

@@ -5,6 +5,10 @@ package struct AllocationError: Error, Hashable, CustomStringConvertible {
   /// What was asked for, in bytes; nil when the number itself overflowed.
   package var byteCount: Int?
 
+  package init(byteCount: Int?) {
+    self.byteCount = byteCount
+  }
+
   package var description: String {
     guard let byteCount else { return "a buffer larger than the address space was asked for" }
     return "\(byteCount) bytes of memory could not be had"

@@ -2,8 +2,9 @@ internal import Glibc
 
 /// One thread that runs jobs in the order they were given, outside Swift's cooperative pool.
 ///
-/// Model passes run here: they take milliseconds to seconds and would otherwise starve every other task.
-package final class EngineThread: Sendable {
+/// Model passes run here: they take milliseconds to seconds and would otherwise starve every other task. As a task executor
+/// it also runs decoders, which then go from pass to pass without waking another thread.
+package final class EngineThread: TaskExecutor {
   private let queue = EngineQueue()
   private let thread: pthread_t
 
@@ -17,7 +18,7 @@ package final class EngineThread: Sendable {
   /// Jobs already given are finished first.
   deinit {
     queue.stop()
-    if pthread_equal(pthread_self(), thread) != 0 {
+    if isCurrent {
       // The last reference went away inside a job; a thread cannot wait for itself.
       pthread_detach(thread)
     } else {
@@ -25,13 +26,29 @@ package final class EngineThread: Sendable {
     }
   }
 
-  /// Runs `body` on the thread and returns its result; the waiting task blocks no thread.
+  private var isCurrent: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
+  /// Runs a part of a task that prefers this executor.
+  package func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    let executor = asUnownedTaskExecutor()
+    // The task keeps the executor alive.
+    queue.append { job.runSynchronously(on: executor) }
+  }
+
+  /// Runs `body` on the thread and returns its result; the waiting task blocks no thread. On the thread itself, where a
+  /// task that prefers it runs, `body` is called at once.
   ///
   /// Cancellation of the task does not interrupt a job that has begun; check for it between jobs.
   package func run<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
   ) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
+    if isCurrent {
+      // Others take their turn between the passes of a task that never leaves the thread.
+      if queue.isAwaited { await Task.yield() }
+      return try body()
+    }
+    return try await withCheckedThrowingContinuation { continuation in
       queue.append { continuation.resume(with: Swift.Result { try body() }) }
     }
   }
@@ -59,16 +76,19 @@ private final class EngineQueue: @unchecked Sendable {
     condition.update { isStopping = true }
   }
 
+  /// Whether a job waits for the one that runs.
+  var isAwaited: Bool { condition.read { !jobs.isEmpty } }
+
   func serve() {
     while true {
-      var batch: [@Sendable () -> Void] = []
+      var next: (@Sendable () -> Void)?
       condition.wait {
         guard !jobs.isEmpty || isStopping else { return false }
-        swap(&batch, &jobs)
+        next = jobs.isEmpty ? nil : jobs.removeFirst()
         return true
       }
-      if batch.isEmpty { return }
-      for job in batch { job() }
+      guard let next else { return }
+      next()
     }
   }
 }

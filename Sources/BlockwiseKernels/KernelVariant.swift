@@ -8,6 +8,8 @@ public enum KernelVariant: String, Sendable, Hashable, CaseIterable {
   case avx2
   /// x86-64 with AVX-512 (F, BW, VL, DQ) and its VNNI extension.
   case avx512
+  /// arm64 with the dot products of ARMv8.2; checked under emulation, not yet on a processor.
+  case neon
 
   /// The name on the command line and in reports.
   public var name: String { rawValue }
@@ -31,6 +33,7 @@ public enum KernelVariant: String, Sendable, Hashable, CaseIterable {
     case .scalar: bw_scalar_kernels()
     case .avx2: bw_avx2_kernels()
     case .avx512: bw_avx512_kernels()
+    case .neon: bw_neon_kernels()
     }
   }
 }

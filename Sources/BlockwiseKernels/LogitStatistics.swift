@@ -2,7 +2,7 @@ internal import CBlockwiseKernels
 
 /// What one pass over a logits row tells about it.
 ///
-/// Reduced over fixed tiles of 4096 ids merged in tile order; among equal logits the lowest id comes first.
+/// Reduced over fixed tiles of 1024 ids merged in tile order; among equal logits the lowest id comes first.
 package struct LogitStatistics: Sendable, Hashable {
   /// Id of the largest logit.
   package var top: Int
@@ -23,8 +23,15 @@ extension Kernels {
   package func statistics(ofLogits logits: UnsafePointer<Float>, count: Int) -> LogitStatistics? {
     var raw = bw_logit_statistics()
     bw_reduce_logits(table, logits, count, &raw)
+    return LogitStatistics(raw)
+  }
+}
+
+extension LogitStatistics {
+  /// Nil for a row that holds a NaN, +∞ or nothing.
+  init?(_ raw: bw_logit_statistics) {
     guard raw.invalid == 0, raw.top_index >= 0 else { return nil }
-    return LogitStatistics(
+    self.init(
       top: Int(raw.top_index), topLogit: raw.top, second: raw.second_index >= 0 ? Int(raw.second_index) : nil,
       secondLogit: raw.second, logSumExp: raw.log_sum_exp, entropy: raw.entropy)
   }

@@ -61,6 +61,13 @@ final class Condition: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
   }
 
+  /// Runs `body` under the mutex and wakes nobody.
+  func read<Result>(_ body: () -> Result) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
   /// Runs `body` under the mutex and wakes every sleeper.
   func update<Result>(_ body: () -> Result) -> Result {
     pthread_mutex_lock(mutex)

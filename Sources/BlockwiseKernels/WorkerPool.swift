@@ -85,8 +85,9 @@ final class WorkerPoolState: @unchecked Sendable {
   private var jobType: (any ParallelJob.Type)?
   private var jobAddress: UnsafeRawPointer?
 
-  /// About 30 µs of pause instructions.
-  private static let helperSpinCount = 1000
+  /// Pause instructions before a thread sleeps. Waking one costs a hundred microseconds and more on a virtual machine, so
+  /// helpers wait for about as long: a text is generated without a sleep between its passes, and nothing is burnt between texts.
+  private static let helperSpinCount = 8000
   private static let callerSpinCount = 2000
 
   func lead(itemCount: Int, jobType: any ParallelJob.Type, address: UnsafeRawPointer) {

@@ -6,6 +6,10 @@ public protocol BlockModel: Sendable {
   /// What the model is able to do.
   var traits: ModelTraits { get }
 
+  /// Where tasks run best that go from pass to pass: on the thread of the passes, so that no other has to be woken. Nil
+  /// when any thread is as good.
+  var preferredExecutor: (any TaskExecutor)? { get }
+
   /// A new empty cache for one sequence.
   /// - Parameter contextLength: most slots and positions; at most (and by default) the model's context.
   func makeCache(contextLength: Int?) throws -> CacheHandle
@@ -22,6 +26,9 @@ public protocol BlockModel: Sendable {
 }
 
 extension BlockModel {
+  /// Any thread.
+  public var preferredExecutor: (any TaskExecutor)? { nil }
+
   /// A new empty cache for the model's whole context.
   public func makeCache() throws -> CacheHandle { try makeCache(contextLength: nil) }
 }

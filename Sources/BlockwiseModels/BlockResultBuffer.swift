@@ -1,3 +1,5 @@
+internal import BlockwiseKernels
+
 /// The outputs of a pass. One decoder owns it and reads it between passes; its memory is reused.
 ///
 /// Unchecked because a pass writes it from the engine's thread: the owner awaits the pass before it reads, and never
@@ -6,17 +8,51 @@ public final class BlockResultBuffer: @unchecked Sendable {
   /// The outputs of one sequence of the batch.
   package struct Entry {
     package var rows: [Int] = []
-    package var logits: [Float] = []
+    /// Memory of at least ``logitCount`` numbers, kept from pass to pass.
+    private var memory: AlignedBuffer<Float>?
+    package private(set) var logitCount = 0
     package var statistics: [RowStatistics] = []
     package var taps: [(tap: OutputRequest.Tap, values: [Float])] = []
     package init() {}
+
+    /// Where the logits lie, f32 `[outputs, vocabulary]`; nil when there are none.
+    package var logits: UnsafeMutablePointer<Float>? { logitCount > 0 ? memory?.pointer : nil }
+
+    /// Makes room for so many logits, of any value.
+    mutating func reserveLogits(count: Int) throws(AllocationError) {
+      if count > memory?.count ?? 0 {
+        // First the old, so that both are never there at once.
+        logitCount = 0
+        memory = nil
+        memory = try AlignedBuffer(count: count)
+      }
+      logitCount = count
+    }
   }
 
   package var entries: [Entry] = []
   package var vocabularyCount = 0
+  /// Where the time of the last pass went; zero where the model does not measure it.
+  public package(set) var timing = PassTiming()
 
   /// An empty buffer.
   public init() {}
+
+  /// Makes room for the outputs of a pass over sequences, and forgets those of the last one.
+  func prepare(_ plans: some Collection<BlockPlan>, vocabularyCount: Int) throws(AllocationError) {
+    self.vocabularyCount = vocabularyCount
+    if entries.count > plans.count { entries.removeSubrange(plans.count...) }
+    while entries.count < plans.count { entries.append(Entry()) }
+    for (index, plan) in plans.enumerated() {
+      entries[index].rows = plan.outputs.indices(rowCount: plan.rowCount)
+      entries[index].statistics.removeAll(keepingCapacity: true)
+      entries[index].taps.removeAll(keepingCapacity: true)
+      let outputs = plan.outputs.detail == .logits ? entries[index].rows.count : 0
+      let (count, overflow) = outputs.multipliedReportingOverflow(by: vocabularyCount)
+      guard !overflow else { throw AllocationError(byteCount: nil) }
+      try entries[index].reserveLogits(count: count)
+    }
+  }
 
   /// Sequences of the last pass.
   public var sequenceCount: Int { entries.count }
@@ -34,11 +70,11 @@ public final class BlockResultBuffer: @unchecked Sendable {
     sequence: Int = 0, output: Int, _ body: (UnsafeMutableBufferPointer<Float>) throws -> T
   ) rethrows -> T {
     let range = output * vocabularyCount..<(output + 1) * vocabularyCount
-    precondition(
-      range.upperBound <= entries[sequence].logits.count, "logits of output \(output) were not requested")
-    return try entries[sequence].logits.withUnsafeMutableBufferPointer {
-      try body(UnsafeMutableBufferPointer(rebasing: $0[range]))
+    guard let logits = entries[sequence].logits, output >= 0, range.upperBound <= entries[sequence].logitCount
+    else {
+      preconditionFailure("logits of output \(output) were not requested")
     }
+    return try body(UnsafeMutableBufferPointer(start: logits + range.lowerBound, count: range.count))
   }
 
   /// A copy of the logits of an output row.

@@ -4,42 +4,32 @@
 
 #include "numbers.h"
 
+/// Rows of one panel from a lane on; `group` goes through the panel.
 typedef struct {
-  const int8_t *codes;
-  const float *scales;
-  const int32_t *sums;
-  ptrdiff_t code_stride, group_stride;
+  const bw_panel_group *group;
+  ptrdiff_t lane;
 } bw_activations;
 
-/// The first group of the rows from `row`.
+/// The first group of the rows from `row`, none of which is in the next panel.
 static inline bw_activations bw_activations_of(const bw_matmul *job, ptrdiff_t row) {
-  return (bw_activations){
-      job->xq + row * job->xq_stride, job->x_scales + row * job->x_group_stride,
-      job->x_sums + 2 * row * job->x_group_stride, job->xq_stride, job->x_group_stride};
-}
-
-static inline void bw_next_group(bw_activations *x) {
-  x->codes += BW_GROUP;
-  x->scales += 1;
-  x->sums += 2;
+  return (bw_activations){job->panels + row / BW_PANEL_ROWS * job->groups, row % BW_PANEL_ROWS};
 }
 
 /// Four codes of row r.
 static inline const int8_t *bw_quad_codes(const bw_activations *x, int r, int quad) {
-  return x->codes + r * x->code_stride + 4 * quad;
+  return x->group->q[x->lane + r] + 4 * quad;
 }
 
-static inline float bw_group_scale(const bw_activations *x, int r) { return x->scales[r * x->group_stride]; }
+static inline float bw_group_scale(const bw_activations *x, int r) { return x->group->scales[x->lane + r]; }
 
-/// The sum of the codes of half a group.
-static inline int32_t bw_half_sum(const bw_activations *x, int r, int half) {
-  return x->sums[2 * r * x->group_stride + half];
+/// The sum of the codes of a part of a group (tiles.h), times -8.
+static inline int32_t bw_part_offset(const bw_activations *x, int r, int part_count, int part) {
+  return part_count == 1 ? x->group->offsets[x->lane + r] : x->group->half_offsets[part][x->lane + r];
 }
 
-/// The sum of the codes of a part of a group (tiles.h), times their scale.
+/// The sum of the codes of a part of a group, times their scale.
 static inline float bw_part_shift(const bw_activations *x, int r, int part_count, int part) {
-  const int32_t sum = part_count == 1 ? bw_half_sum(x, r, 0) + bw_half_sum(x, r, 1) : bw_half_sum(x, r, part);
-  return bw_group_scale(x, r) * (float)sum;
+  return part_count == 1 ? x->group->shifts[x->lane + r] : x->group->half_shifts[part][x->lane + r];
 }
 
 #endif

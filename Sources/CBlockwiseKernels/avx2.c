@@ -52,15 +52,18 @@ BW_AVX2_INLINE void quantize_32(const float *x, float inverse, int8_t *q, int32_
 }
 
 BW_AVX2 void quantize_rows(
-    const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
-    float *scales, int32_t *sums, ptrdiff_t group_stride) {
-  for (ptrdiff_t row = 0; row < row_count; row++) {
-    for (ptrdiff_t g = 0; g < groups; g++) {
+    const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
+    ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels) {
+  for (ptrdiff_t row = first_row; row < end_row; row++) {
+    const ptrdiff_t lane = row % BW_PANEL_ROWS;
+    for (ptrdiff_t g = first_group; g < end_group; g++) {
       const float *from = x + row * x_stride + g * BW_GROUP;
+      bw_panel_group *group = bw_panel(panels, groups, row, g);
       float scale, inverse;
+      int32_t sums[2];
       bw_activation_scale(largest_magnitude_bits_32(from), &scale, &inverse);
-      quantize_32(from, inverse, q + row * q_stride + g * BW_GROUP, sums + 2 * (row * group_stride + g));
-      scales[row * group_stride + g] = scale;
+      quantize_32(from, inverse, group->q[lane], sums);
+      bw_describe_group(group, lane, scale, sums[0], sums[1]);
     }
   }
 }

@@ -1,4 +1,5 @@
-// Products with AVX2 of Q5_K and of the formats of memory, I4, I4M and I5M (tiles.h). Blocks of rows and tiles as in avx2_matmul.c.
+// Products with AVX2 of Q5_K and of the formats of memory, I4, I4M and I5M (tiles.h). Blocks of rows and tiles as in
+// avx2_matmul.c.
 #if defined(__x86_64__)
 
 #include "activations.h"
@@ -168,7 +169,7 @@ BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrd
   for (ptrdiff_t first = 0; first < job->groups; first += head_groups(format)) {
     const uint8_t *codes = head + head_bytes(format);
     BW_ROLLED
-    for (ptrdiff_t g = 0; g < head_groups(format); g++, codes += code_bytes(format), bw_next_group(&x)) {
+    for (ptrdiff_t g = 0; g < head_groups(format); g++, codes += code_bytes(format), x.group++) {
       bw_prefetch_group(codes, code_bytes(format));
       BW_UNROLL
       for (int part = 0; part < part_count; part++) {

@@ -4,6 +4,7 @@
 // so that enough independent sums hide the latency of one addition. The block shape never changes a result.
 #if defined(__x86_64__)
 
+#include "activations.h"
 #include "avx2.h"
 #include "tiles.h"
 
@@ -97,7 +98,7 @@ BW_AVX2_INLINE void block_f32(
 }
 
 /// Exact dot products of one group of Q8_0 weights with R int8 rows.
-BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const int8_t *x, ptrdiff_t x_stride, __m256i dots[4][2]) {
+BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const bw_activations *x, __m256i dots[4][2]) {
   const __m256i ones = _mm256_set1_epi16(1);
   BW_UNROLL
   for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
@@ -110,7 +111,7 @@ BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const int8_t *x, ptrdif
     const __m256i low_magnitude = _mm256_abs_epi8(low), high_magnitude = _mm256_abs_epi8(high);
     BW_UNROLL
     for (int r = 0; r < R; r++) {
-      const __m256i value = bw_broadcast_quad(x + r * x_stride + 4 * quad);
+      const __m256i value = bw_broadcast_quad(bw_quad_codes(x, r, quad));
       const __m256i low_pairs = _mm256_maddubs_epi16(low_magnitude, _mm256_sign_epi8(value, low));
       const __m256i high_pairs = _mm256_maddubs_epi16(high_magnitude, _mm256_sign_epi8(value, high));
       dots[r][0] = _mm256_add_epi32(dots[r][0], _mm256_madd_epi16(low_pairs, ones));
@@ -120,9 +121,7 @@ BW_AVX2_INLINE void dots_q8(int R, const uint8_t *group, const int8_t *x, ptrdif
 }
 
 /// Exact dot products of one group of Q4_0 weights (nibble - 8) with R int8 rows.
-BW_AVX2_INLINE void dots_q4(
-    int R, const uint8_t *group, const int8_t *x, ptrdiff_t x_stride, const int32_t *sums, ptrdiff_t sum_stride,
-    __m256i dots[4][2]) {
+BW_AVX2_INLINE void dots_q4(int R, const uint8_t *group, const bw_activations *x, __m256i dots[4][2]) {
   const __m256i ones = _mm256_set1_epi16(1), mask = _mm256_set1_epi8(15);
   BW_UNROLL
   for (int r = 0; r < R; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
@@ -135,7 +134,7 @@ BW_AVX2_INLINE void dots_q4(
       const __m256i far = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
       BW_UNROLL
       for (int r = 0; r < R; r++) {
-        const int8_t *row = x + r * x_stride + 4 * quad;
+        const int8_t *row = bw_quad_codes(x, r, quad);
         // Eight pairs of at most 2 · 15 · 127 stay within 16 bits.
         dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(near, bw_broadcast_quad(row)));
         dots[r][h] = _mm256_add_epi16(dots[r][h], _mm256_maddubs_epi16(far, bw_broadcast_quad(row + 16)));
@@ -144,34 +143,31 @@ BW_AVX2_INLINE void dots_q4(
   }
   BW_UNROLL
   for (int r = 0; r < R; r++) {
-    const int32_t *sum = sums + 2 * r * sum_stride;
-    const __m256i offset = _mm256_set1_epi32(8 * (sum[0] + sum[1]));
-    dots[r][0] = _mm256_sub_epi32(_mm256_madd_epi16(dots[r][0], ones), offset);
-    dots[r][1] = _mm256_sub_epi32(_mm256_madd_epi16(dots[r][1], ones), offset);
+    const __m256i offset = _mm256_set1_epi32(bw_part_offset(x, r, 1, 0));
+    dots[r][0] = _mm256_add_epi32(_mm256_madd_epi16(dots[r][0], ones), offset);
+    dots[r][1] = _mm256_add_epi32(_mm256_madd_epi16(dots[r][1], ones), offset);
   }
 }
 
 /// int8 activations: R rows from `row`, one tile.
 BW_AVX2_INLINE void block_int8(int32_t format, int R, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
   const uint8_t *group = (const uint8_t *)job->packed + tile * job->tile_bytes;
-  const int8_t *x = job->xq + row * job->xq_stride;
-  const float *x_scales = job->x_scales + row * job->x_group_stride;
-  const int32_t *x_sums = job->x_sums + 2 * row * job->x_group_stride;
+  bw_activations x = bw_activations_of(job, row);
   __m256 totals[4][2];
   BW_UNROLL
   for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
-  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x += BW_GROUP) {
+  for (ptrdiff_t g = 0; g < job->groups; g++, group += bw_group_bytes(format), x.group++) {
     bw_prefetch_group(group, bw_group_bytes(format));
     __m256i dots[4][2];
     if (format == BW_Q8_0) {
-      dots_q8(R, group, x, job->xq_stride, dots);
+      dots_q8(R, group, &x, dots);
     } else {
-      dots_q4(R, group, x, job->xq_stride, x_sums + 2 * g, job->x_group_stride, dots);
+      dots_q4(R, group, &x, dots);
     }
     const __m256 low = scales(format, group, 0), high = scales(format, group, 1);
     BW_UNROLL
     for (int r = 0; r < R; r++) {
-      const __m256 x_scale = _mm256_broadcast_ss(x_scales + r * job->x_group_stride + g);
+      const __m256 x_scale = _mm256_set1_ps(bw_group_scale(&x, r));
       totals[r][0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][0]), _mm256_mul_ps(low, x_scale), totals[r][0]);
       totals[r][1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][1]), _mm256_mul_ps(high, x_scale), totals[r][1]);
     }
@@ -267,14 +263,12 @@ BW_AVX2_INLINE void super_f32(int32_t format, int R, const bw_matmul *job, ptrdi
 /// R rows of one tile, int8 activations.
 BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrdiff_t t, ptrdiff_t row) {
   const uint8_t *tile = (const uint8_t *)job->packed + t * job->tile_bytes;
-  const int8_t *x = job->xq + row * job->xq_stride;
-  const float *x_scales = job->x_scales + row * job->x_group_stride;
-  const int32_t *x_sums = job->x_sums + 2 * row * job->x_group_stride;
+  bw_activations x = bw_activations_of(job, row);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256 totals[4][2];
   BW_UNROLL
   for (int r = 0; r < R; r++) totals[r][0] = totals[r][1] = _mm256_setzero_ps();
-  for (ptrdiff_t g = 0; g < job->groups; g++, x += BW_GROUP) {
+  for (ptrdiff_t g = 0; g < job->groups; g++, x.group++) {
     const ptrdiff_t part = g % BW_SUPER_GROUPS;
     const uint8_t *super = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q6k_super(tile, g);
     const uint8_t *codes = format == BW_Q4_K ? bw_q4k_codes(tile, g) : bw_q6k_codes(tile, g);
@@ -299,7 +293,7 @@ BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrd
         }
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const __m256i value = bw_broadcast_quad(x + r * job->xq_stride + 4 * quad);
+          const __m256i value = bw_broadcast_quad(bw_quad_codes(&x, r, quad));
           BW_UNROLL
           for (int h = 0; h < 2; h++) {
             // Pairs of at most 2 · 63 · 127 stay within 16 bits.
@@ -315,14 +309,16 @@ BW_AVX2_INLINE void super_int8(int32_t format, int R, const bw_matmul *job, ptrd
         const __m256 min = bw_unsigned_scales(super + BW_Q4K_MIN_D, super + BW_Q4K_MINS + 16 * part, h);
         BW_UNROLL
         for (int r = 0; r < R; r++) {
-          const float x_scale = x_scales[r * job->x_group_stride + g];
-          const int32_t *sums = x_sums + 2 * (r * job->x_group_stride + g);
+          const float x_scale = bw_group_scale(&x, r);
           __m256i dot = dots[r][h];
-          if (format == BW_Q6_K) dot = _mm256_sub_epi32(dot, _mm256_set1_epi32(32 * sums[s]));
+          if (format == BW_Q6_K) {
+            const __m256i offset = _mm256_set1_epi32(bw_part_offset(&x, r, 2, s));
+            dot = _mm256_add_epi32(dot, _mm256_slli_epi32(offset, 2));
+          }
           totals[r][h] = _mm256_fmadd_ps(
               _mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale, _mm256_set1_ps(x_scale)), totals[r][h]);
           if (format == BW_Q4_K) {
-            const float shift = x_scale * (float)(sums[0] + sums[1]);
+            const float shift = bw_part_shift(&x, r, 1, 0);
             totals[r][h] = _mm256_fnmadd_ps(min, _mm256_set1_ps(shift), totals[r][h]);
           }
         }

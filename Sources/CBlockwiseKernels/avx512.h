@@ -17,11 +17,22 @@
 #define BW_UNROLL _Pragma("clang loop unroll(full)")
 #define BW_ROLLED _Pragma("clang loop unroll(disable)")
 
-enum { BW_TILES_TOGETHER = 4, BW_PREFETCH_BYTES = 2048 };
+/// The weights that are read next, fetched while the present ones are multiplied: a part of them with every group.
+typedef struct {
+  const uint8_t *weights;
+  ptrdiff_t pause;   // groups to go before the next part
+  ptrdiff_t share;   // blocks of rows that share the work
+} bw_ahead;
 
-BW_AVX512_INLINE void bw_prefetch_group(const uint8_t *group, ptrdiff_t bytes) {
+BW_AVX512_INLINE void bw_fetch_ahead(bw_ahead *next, ptrdiff_t bytes) {
+  if (next->pause > 0) {
+    next->pause--;
+    return;
+  }
+  next->pause = next->share - 1;
   BW_UNROLL
-  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)group + BW_PREFETCH_BYTES + i, _MM_HINT_T0);
+  for (ptrdiff_t i = 0; i < bytes; i += 64) _mm_prefetch((const char *)next->weights + i, _MM_HINT_T1);
+  next->weights += bytes;
 }
 
 BW_AVX512_INLINE void bw_store_outputs(const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, __m512 values) {

@@ -1,4 +1,5 @@
-// Products with AVX-512 and VNNI of Q5_K and of the formats of memory, I4, I4M and I5M (tiles.h). Blocks of rows and tiles as in avx512_matmul.c.
+// Products with AVX-512 and VNNI of Q5_K and of the formats of memory, I4, I4M and I5M (tiles.h). Blocks of rows and tiles
+// as in avx512_matmul.c.
 #if defined(__x86_64__)
 
 #include "activations.h"
@@ -50,7 +51,8 @@ BW_AVX512_INLINE __m512 minimum_of(
 }
 
 /// f32 activations: R rows from `row`, T tiles from `tile`.
-BW_AVX512_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+BW_AVX512_INLINE void block_f32(
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, bw_ahead next) {
   const int part_count = bw_part_count(format);
   const uint8_t *head = (const uint8_t *)job->packed + tile * job->tile_bytes;
   const float *x = job->x + row * job->x_stride;
@@ -64,8 +66,7 @@ BW_AVX512_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *j
     const uint8_t *codes = head + head_bytes(format);
     BW_ROLLED
     for (ptrdiff_t g = 0; g < head_groups(format); g++, codes += code_bytes(format), x += BW_GROUP) {
-      BW_UNROLL
-      for (int t = 0; t < T; t++) bw_prefetch_group(codes + t * job->tile_bytes, code_bytes(format));
+      bw_fetch_ahead(&next, T * bw_group_bytes(format));
       __m512 sums[4][8];
       BW_UNROLL
       for (int t = 0; t < T; t++) {
@@ -126,7 +127,8 @@ BW_AVX512_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *j
 ///
 /// The instruction multiplies unsigned by signed bytes. Tables become unsigned by adding 128; what that adds to a sum is
 /// a multiple of the sum of the activations, which every sum starts without.
-BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row) {
+BW_AVX512_INLINE void block_int8(
+    int32_t format, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, bw_ahead next) {
   const int part_count = bw_part_count(format);
   const __m512i sign = _mm512_set1_epi8((char)0x80);
   const uint8_t *head = (const uint8_t *)job->packed + tile * job->tile_bytes;
@@ -140,9 +142,8 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
   for (ptrdiff_t first = 0; first < job->groups; first += head_groups(format)) {
     const uint8_t *codes = head + head_bytes(format);
     BW_ROLLED
-    for (ptrdiff_t g = 0; g < head_groups(format); g++, codes += code_bytes(format), bw_next_group(&x)) {
-      BW_UNROLL
-      for (int t = 0; t < T; t++) bw_prefetch_group(codes + t * job->tile_bytes, code_bytes(format));
+    for (ptrdiff_t g = 0; g < head_groups(format); g++, codes += code_bytes(format), x.group++) {
+      bw_fetch_ahead(&next, T * bw_group_bytes(format));
       __m512i table[4];
       BW_UNROLL
       for (int t = 0; t < T; t++) {
@@ -154,7 +155,8 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
         BW_UNROLL
         for (int r = 0; r < R; r++) {
           const __m512i start =
-              format == BW_I4 ? _mm512_set1_epi32(-128 * bw_half_sum(&x, r, part)) : _mm512_setzero_si512();
+              format == BW_I4 ? _mm512_slli_epi32(_mm512_set1_epi32(bw_part_offset(&x, r, part_count, part)), 4)
+                              : _mm512_setzero_si512();
           BW_UNROLL
           for (int t = 0; t < T; t++) dots[t][r] = start;
         }
@@ -200,44 +202,17 @@ BW_AVX512_INLINE void block_int8(int32_t format, int R, int T, const bw_matmul *
   }
 }
 
-/// R rows of the tiles [first, end), T at a time.
-BW_AVX512_INLINE void rows_of_tiles(
-    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end, ptrdiff_t row) {
-  ptrdiff_t tile = first;
-  for (; tile + T <= end; tile += T) {
-    if (is_int8) {
-      block_int8(format, R, T, job, tile, row);
-    } else {
-      block_f32(format, R, T, job, tile, row);
-    }
-  }
-  for (; tile < end; tile++) {
-    if (is_int8) {
-      block_int8(format, R, 1, job, tile, row);
-    } else {
-      block_f32(format, R, 1, job, tile, row);
-    }
+/// One block of either kind.
+BW_AVX512_INLINE void block(
+    int32_t format, int is_int8, int R, int T, const bw_matmul *job, ptrdiff_t tile, ptrdiff_t row, bw_ahead next) {
+  if (is_int8) {
+    block_int8(format, R, T, job, tile, row, next);
+  } else {
+    block_f32(format, R, T, job, tile, row, next);
   }
 }
 
-/// All rows, a few tiles at a time, which stay in the second-level cache meanwhile.
-BW_AVX512_INLINE void all_rows(int32_t format, int is_int8, const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile) {
-  for (ptrdiff_t first = first_tile; first < end_tile; first += BW_TILES_TOGETHER) {
-    const ptrdiff_t end = end_tile - first < BW_TILES_TOGETHER ? end_tile : first + BW_TILES_TOGETHER;
-    ptrdiff_t row = 0;
-    for (; row + 8 <= job->row_count; row += 8) rows_of_tiles(format, is_int8, 8, 1, job, first, end, row);
-    switch (job->row_count - row) {
-      case 7: rows_of_tiles(format, is_int8, 7, 1, job, first, end, row); break;
-      case 6: rows_of_tiles(format, is_int8, 6, 1, job, first, end, row); break;
-      case 5: rows_of_tiles(format, is_int8, 5, 1, job, first, end, row); break;
-      case 4: rows_of_tiles(format, is_int8, 4, 2, job, first, end, row); break;
-      case 3: rows_of_tiles(format, is_int8, 3, 2, job, first, end, row); break;
-      case 2: rows_of_tiles(format, is_int8, 2, 4, job, first, end, row); break;
-      case 1: rows_of_tiles(format, is_int8, 1, 4, job, first, end, row); break;
-      default: break;
-    }
-  }
-}
+#include "avx512_units.h"
 
 BW_AVX512 void tiles_of_q5k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q5_K, 0, job, first, end);

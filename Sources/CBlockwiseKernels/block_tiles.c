@@ -16,6 +16,9 @@ int32_t bw_resident_format(int32_t type) {
     case BW_Q4_1:
     case BW_Q2_K: return BW_I4M;
     case BW_Q5_1: return BW_I5M;
+    case BW_Q4_K:
+    case BW_Q5_K:
+    case BW_Q6_K: return type;
     default: return BW_I4;
   }
 }
@@ -75,6 +78,7 @@ ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const
   const ptrdiff_t elements = bw_block_elements(type), bytes = bw_block_bytes(type);
   const int32_t resident = bw_resident_format(type);
   if (elements == 0) return 0;
+  if (resident == type) return bw_pack_tile(type, columns, rows, tile);
   // One block of every row at a time; groups of a tile follow each other.
   uint8_t blocks[BW_TILE_ROWS][BW_LONGEST_BLOCK / BW_GROUP * BW_I5M_BLOCK];
   const void *converted[BW_TILE_ROWS];

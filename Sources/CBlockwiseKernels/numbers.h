@@ -152,6 +152,23 @@ static inline void bw_activation_scale(uint32_t magnitude_bits, float *scale, fl
   }
 }
 
+/// Where the int8 form of a group of a row lies, and the lane of the row in it.
+static inline bw_panel_group *bw_panel(bw_panel_group *panels, ptrdiff_t groups, ptrdiff_t row, ptrdiff_t g) {
+  return panels + row / BW_PANEL_ROWS * groups + g;
+}
+
+/// Everything about a group but its codes.
+static inline void bw_describe_group(
+    bw_panel_group *group, ptrdiff_t lane, float scale, int32_t first_sum, int32_t second_sum) {
+  group->scales[lane] = scale;
+  group->shifts[lane] = scale * (float)(first_sum + second_sum);
+  group->half_shifts[0][lane] = scale * (float)first_sum;
+  group->half_shifts[1][lane] = scale * (float)second_sum;
+  group->offsets[lane] = -8 * (first_sum + second_sum);
+  group->half_offsets[0][lane] = -8 * first_sum;
+  group->half_offsets[1][lane] = -8 * second_sum;
+}
+
 /// Half-precision scale and inverse scale of up to 32 cached values.
 static inline uint16_t bw_cache_scale(uint32_t magnitude_bits, float *inverse) {
   *inverse = 0;

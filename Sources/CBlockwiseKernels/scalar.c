@@ -1,4 +1,5 @@
 // The reference variant: what every other variant must reproduce bit for bit.
+#include "activations.h"
 #include "numbers.h"
 #include "tiles.h"
 #include "variants.h"
@@ -45,8 +46,9 @@ static float parts_output_int8(const bw_matmul *job, const uint8_t *tile, int la
   const int part_count = bw_part_count(format), length = BW_GROUP / part_count;
   float total = 0;
   for (ptrdiff_t g = 0; g < job->groups; g++) {
-    const int8_t *x = job->xq + row * job->xq_stride + g * BW_GROUP;
-    const float x_scale = job->x_scales[row * job->x_group_stride + g];
+    const bw_activations group = {job->panels + row / BW_PANEL_ROWS * job->groups + g, row % BW_PANEL_ROWS};
+    const int8_t *x = bw_quad_codes(&group, 0, 0);
+    const float x_scale = bw_group_scale(&group, 0);
     for (int part = 0; part < part_count; part++) {
       int32_t dot = 0, sum = 0;
       for (int k = part * length; k < (part + 1) * length; k++) {
@@ -81,10 +83,11 @@ static float output_int8(const bw_matmul *job, const uint8_t *tile, int lane, pt
   float total = 0;
   for (ptrdiff_t g = 0; g < job->groups; g++) {
     const uint8_t *group = tile + g * group_bytes;
-    const int8_t *x = job->xq + row * job->xq_stride + g * BW_GROUP;
+    const bw_activations activations = {job->panels + row / BW_PANEL_ROWS * job->groups + g, row % BW_PANEL_ROWS};
+    const int8_t *x = bw_quad_codes(&activations, 0, 0);
     int32_t dot = 0;
     for (int k = 0; k < BW_GROUP; k++) dot += (int32_t)weight_at(job->format, group, k, lane) * x[k];
-    const float x_scale = job->x_scales[row * job->x_group_stride + g];
+    const float x_scale = bw_group_scale(&activations, 0);
     total = fmaf((float)dot, scale_at(job->format, group, lane) * x_scale, total);
   }
   return total;
@@ -120,21 +123,21 @@ static uint32_t largest_magnitude_bits(const float *x, ptrdiff_t count) {
 }
 
 static void quantize_rows(
-    const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
-    float *scales, int32_t *sums, ptrdiff_t group_stride) {
-  for (ptrdiff_t row = 0; row < row_count; row++) {
-    for (ptrdiff_t g = 0; g < groups; g++) {
+    const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
+    ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels) {
+  for (ptrdiff_t row = first_row; row < end_row; row++) {
+    for (ptrdiff_t g = first_group; g < end_group; g++) {
       const float *from = x + row * x_stride + g * BW_GROUP;
-      int8_t *to = q + row * q_stride + g * BW_GROUP;
+      bw_panel_group *group = bw_panel(panels, groups, row, g);
+      const ptrdiff_t lane = row % BW_PANEL_ROWS;
       float scale, inverse;
       bw_activation_scale(largest_magnitude_bits(from, BW_GROUP), &scale, &inverse);
-      int32_t sum[2] = {0};
+      int32_t sums[2] = {0};
       for (int k = 0; k < BW_GROUP; k++) {
-        to[k] = bw_quantize(from[k], inverse);
-        sum[k / 16] += to[k];
+        group->q[lane][k] = bw_quantize(from[k], inverse);
+        sums[k / 16] += group->q[lane][k];
       }
-      scales[row * group_stride + g] = scale;
-      memcpy(sums + 2 * (row * group_stride + g), sum, sizeof sum);
+      bw_describe_group(group, lane, scale, sums[0], sums[1]);
     }
   }
 }

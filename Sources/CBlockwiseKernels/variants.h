@@ -18,4 +18,9 @@ void bw_avx512_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_
 int32_t bw_avx512_has_product(int32_t format);
 #endif
 
+#if defined(__aarch64__)
+/// The NEON table, without asking whether the processor has the dot products of int8.
+const bw_kernels *bw_neon_table(void);
+#endif
+
 #endif

@@ -37,6 +37,9 @@ struct CommandLineTool {
       .deletingLastPathComponent().path
   }
 
+  /// The model that comes with the repository.
+  static let baseModel = packageFolder + "/Models/base/base.gguf"
+
   /// A tiny checkpoint in Hugging Face layout, or nil when there is none.
   static func model(_ name: String) -> String? {
     [

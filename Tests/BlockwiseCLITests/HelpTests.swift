@@ -22,9 +22,9 @@ struct HelpTests {
 
         Every command takes --json. Exit codes: 0 success, 1 failure, 64 wrong usage,
         130 interrupted without a result. Environment: BLOCKWISE_MODELS (folders of
-        named models, separated by colons), BLOCKWISE_KERNELS (scalar, avx2 or avx512),
-        NO_COLOR. 'blockwise --generate-completion-script bash|zsh|fish' prints a
-        completion script.
+        named models, separated by colons), BLOCKWISE_KERNELS (scalar, avx2, avx512 or
+        neon), NO_COLOR. 'blockwise --generate-completion-script bash|zsh|fish' prints
+        a completion script.
 
         USAGE: blockwise <subcommand>
 
@@ -85,7 +85,26 @@ struct HelpTests {
       ]
     ),
     (["inspect"], ["--tensors", "--json"]),
-    (["bench", "forward"], ["--model", "--rows", "--depth", "--threads", "--json"]),
+    (
+      ["bench", "forward"],
+      ["--model", "--rows", "--depth", "--samples", "--threads", "--compute", "--cache-type", "--json"]
+    ),
+    (
+      ["bench", "decode"],
+      [
+        "--model", "--depth", "--tokens", "--samples", "--temperature", "--threads", "--compute",
+        "--cache-type",
+        "--json",
+      ]
+    ),
+    (
+      ["bench", "prefill"],
+      ["--model", "--tokens", "--chunk", "--samples", "--threads", "--compute", "--cache-type", "--json"]
+    ),
+    (
+      ["bench", "load"],
+      ["--model", "--samples", "--tokens", "--threads", "--compute", "--cache-type", "--json"]
+    ),
   ]
 
   @Test(arguments: flags) func `every command explains its flags with examples`(
@@ -145,6 +164,18 @@ struct HelpTests {
     (["bench", "forward", "--rows", "0"], "rows"),
     (["bench", "forward", "--rows", "1,,2"], "--rows"),
     (["bench", "forward", "--samples", "0"], "samples"),
+    (["bench", "decode", "--depth", "x"], "--depth"),
+    (["bench", "decode", "--tokens", "0"], "--tokens"),
+    (["bench", "decode", "--samples", "-1"], "--samples"),
+    (["bench", "decode", "--temperature", "-1"], "temperature"),
+    (["bench", "decode", "--threads", "0"], "--threads"),
+    (["bench", "prefill", "--tokens", "0"], "--tokens"),
+    (["bench", "prefill", "--tokens", ""], "--tokens"),
+    (["bench", "prefill", "--chunk", "0"], "--chunk"),
+    (["bench", "load", "--samples", "0"], "--samples"),
+    (["bench", "load", "--tokens", "0"], "--tokens"),
+    (["bench", "load", "--compute", "f64"], "f64"),
+    (["bench", "load", "--cache-type", "q4"], "q4"),
   ]
 
   @Test(arguments: mistakes) func `a mistake is named and exits with 64`(

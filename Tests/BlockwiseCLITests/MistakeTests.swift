@@ -32,9 +32,15 @@ import Testing
     #expect(output.code == 64 && output.errors.contains("99999"), "\(output.errors)")
   }
 
-  @Test func `a model that is nowhere is reported with the places that were searched`() throws {
-    let output = try CommandLineTool.run(["inspect", "no-such-model"])
-    #expect(output.code == 1 && output.errors.contains("no-such-model"), "\(output.errors)")
+  @Test func `a model that is nowhere is reported with the names that there are`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let folder = URL(fileURLWithPath: model).deletingLastPathComponent().path
+    let output = try CommandLineTool.run(
+      ["inspect", "no-such-model"], environment: ["BLOCKWISE_MODELS": folder])
+    #expect(output.code == 1)
+    for word in ["no-such-model", "qwen3", "BLOCKWISE_MODELS"] {
+      #expect(output.errors.contains(word), "\(output.errors)")
+    }
   }
 
   @Test func `a checkpoint without a tokenizer gives logits and says plainly why it generates nothing`()

@@ -119,9 +119,15 @@ import Testing
     #expect(types["output.weight"] == "F16")
     #expect(types["blk.0.attn_v.weight"] == "BF16")
     #expect(types["blk.1.attn_v.weight"] == "F32")
-    options.overrides = [.init(pattern: "nothing", type: .f32)]
-    #expect(throws: ConversionError.unusedOverride("nothing")) {
-      try convert(Self.model, "other.gguf", options)
+    let idle: [([ConversionOptions.Override], word: String)] = [
+      ([.init(pattern: "nothing", type: .f32)], "no tensor"),
+      ([.init(pattern: "attn_norm", type: .f16)], "norms"),
+      ([.init(pattern: "attn", type: .f16), .init(pattern: "attn_v", type: .f32)], "an earlier one, attn,"),
+    ]
+    for (overrides, word) in idle {
+      options.overrides = overrides
+      let error = #expect(throws: ConversionError.self) { try convert(Self.model, "other.gguf", options) }
+      #expect("\(error.map(String.init(describing:)) ?? "")".contains(word), "\(overrides)")
     }
     #expect(try folder.names() == ["out.gguf"])
   }

@@ -1,5 +1,6 @@
 import BlockwiseDecoding
 import BlockwiseFiles
+import BlockwiseModels
 import Foundation
 import Testing
 

@@ -1,5 +1,6 @@
 import BlockwiseDecoding
 import BlockwiseFiles
+import BlockwiseModels
 import Foundation
 
 /// SplitMix64: a seeded generator for test data.

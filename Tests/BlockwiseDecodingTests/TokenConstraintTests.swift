@@ -1,5 +1,6 @@
 import BlockwiseDecoding
 import BlockwiseFiles
+import BlockwiseModels
 import Testing
 
 /// Balanced round and square brackets up to a depth. Tokens: 0 `(`, 1 `)`, 2 `[`, 3 `]`, 4 `()`, 5 `x`, 6 the end.

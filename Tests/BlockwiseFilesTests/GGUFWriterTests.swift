@@ -118,7 +118,7 @@ import Testing
   @Test(arguments: [
     (
       "twice",
-      [GGUFWriter.Tensor(name: "a", type: .f32, shape: [2]), .init(name: "a", type: .f32, shape: [2])]
+      [TensorDescription(name: "a", type: .f32, shape: [2]), .init(name: "a", type: .f32, shape: [2])]
     ),
     ("empty", [.init(name: "a", type: .f32, shape: [0])]),
     ("five", [.init(name: "a", type: .f32, shape: [1, 1, 1, 1, 1])]),
@@ -126,7 +126,7 @@ import Testing
     ("overflow", [.init(name: "a", type: .f32, shape: [1 << 40, 1 << 40])]),
     ("name", [.init(name: "", type: .f32, shape: [2])]),
   ])
-  func `tensors that the format cannot hold are refused`(name: String, tensors: [GGUFWriter.Tensor]) throws {
+  func `tensors that the format cannot hold are refused`(name: String, tensors: [TensorDescription]) throws {
     #expect(throws: ModelFileError.self) {
       let writer = try GGUFWriter(path: folder.path + "/bad.gguf", metadata: [], tensors: tensors)
       try writer.finish()

@@ -18,7 +18,7 @@ import Testing
     try writer.write(to: path)  // replaces
 
     let file = try SafetensorsFile(path: path)
-    #expect(file.names == ["x", "é\"\n", "empty", "scalar"])
+    #expect(file.names.sorted() == ["x", "é\"\n", "empty", "scalar"].sorted())
     #expect(file.metadata == ["format": "pt"])
     for name in file.names {
       let view = try file.tensor(named: name)

@@ -1,4 +1,6 @@
 import BlockwiseKernels
+import Dispatch
+import Glibc
 import Synchronization
 import Testing
 
@@ -47,5 +49,26 @@ import Testing
       return 1
     }
     #expect(result == 1)
+  }
+
+  @Test func `a task that never leaves the thread lets others in between its jobs`() async throws {
+    let thread = try EngineThread()
+    let name = try await thread.run { pthread_self() }
+    let log = Log()
+    let host = Task(executorPreference: thread) {
+      let guest = Task(executorPreference: thread) { log.entries.withLock { $0.append(1) } }
+      var turns = 0
+      var isAlone = true
+      // A guest that is never let in would let this end without it.
+      while isAlone, turns < 1_000_000 {
+        isAlone = try await thread.run { log.entries.withLock { $0.isEmpty } }
+        turns += 1
+      }
+      let isOnThread = pthread_equal(pthread_self(), name) != 0
+      await guest.value
+      return (isAlone, isOnThread)
+    }
+    let (isAlone, isOnThread) = try await host.value
+    #expect(!isAlone && isOnThread)
   }
 }

@@ -72,13 +72,17 @@ private struct Product {
     let isInt8 = mode.resolved(for: format) == .int8
     var worst = 0.0
     for row in 0..<rowCount {
+      let rounded = (0..<x.groupCount).flatMap { group in
+        let (codes, scale) = x.quantized(row: row, group: group)
+        return codes.map { Double($0) * Double(scale) }
+      }
       for out in 0..<rows {
         var sum = Double(bias[out])
         var magnitude = abs(sum)
         for k in 0..<columns {
           let value =
             isInt8
-            ? Double(x.quantized[row * x.stride + k]) * Double(x.scales[row * x.groupCount + k / 32])
+            ? rounded[k]
             : Double(input[row * columns + k])
           let product = Double(weights[out * columns + k]) * value
           sum += product

@@ -20,6 +20,14 @@ import Testing
     GenerationOptions(maximumTokenCount: count, ignoresEndOfText: true, showsSpecialTokens: true)
   }
 
+  /// Options of a generation that waits before its fourth token until the gate is opened: what a reader does meanwhile
+  /// comes before its end.
+  static func options(_ count: Int?, gate: Gate) -> GenerationOptions {
+    var options = options(count)
+    options.constraint = GatedConstraint(gate: gate)
+    return options
+  }
+
   @Test func `streamed text is the text of the tokens, and the last event carries all of it`() async throws {
     let model = try await Self.model()
     let session = try model.session()
@@ -99,12 +107,16 @@ import Testing
 
   @Test func `stopping ends a generation with the text so far and its statistics`() async throws {
     let session = try await Self.model().session()
+    let gate = Gate()
     var seen = 0
     var generation: Generation?
-    for try await event in session.generate("Once", options: Self.options(nil)) {
+    for try await event in session.generate("Once", options: Self.options(nil, gate: gate)) {
       if case .text = event {
         seen += 1
-        if seen == 3 { session.stop() }
+        if seen == 3 {
+          session.stop()
+          gate.open()
+        }
       }
       if case .finished(let finished) = event { generation = finished }
     }
@@ -124,10 +136,12 @@ import Testing
 
   @Test func `a second generation of a busy session is refused`() async throws {
     let session = try await Self.model().session()
-    let stream = session.generate("Once", options: Self.options(200))
+    let gate = Gate()
+    let stream = session.generate("Once", options: Self.options(200, gate: gate))
     await #expect(throws: SessionError.busy) {
       _ = try await session.complete("Twice", options: Self.options(1))
     }
+    gate.open()
     for try await _ in stream {}
     _ = try await session.complete("Twice", options: Self.options(1))
   }
@@ -135,16 +149,16 @@ import Testing
   @Test func `a session cannot be reset under a running generation`() async throws {
     let model = try await Self.model()
     let session = try model.session()
-    var refused = 0
-    for try await event in session.generate("Once", options: Self.options(60)) {
+    let gate = Gate()
+    var seen = 0
+    for try await event in session.generate("Once", options: Self.options(60, gate: gate)) {
       guard case .text = event else { continue }
-      do {
-        try session.reset()
-      } catch SessionError.busy {
-        refused += 1
+      seen += 1
+      if seen == 3 {
+        #expect(throws: SessionError.busy) { try session.reset() }
+        gate.open()
       }
     }
-    #expect(refused > 0)
     try session.reset()
     #expect(try session.cachedTokens.isEmpty)
   }
@@ -239,4 +253,27 @@ import Testing
   {
     await #expect(throws: ModelLocatorError.self) { _ = try await LanguageModel.load("no-such-model") }
   }
+}
+
+/// Holds a generation up until a test has done something.
+final class Gate: Sendable {
+  private let semaphore = DispatchSemaphore(value: 0)
+
+  func open() { semaphore.signal() }
+  func wait() { semaphore.wait() }
+}
+
+/// Allows everything, and waits for its gate before the fourth token.
+private struct GatedConstraint: TokenConstraint {
+  let gate: Gate
+  var count = 0
+
+  mutating func advance(_ token: TokenID) {
+    count += 1
+    if count == 4 { gate.wait() }
+  }
+
+  func allow(into mask: inout TokenMask) { mask.allowAll() }
+  var isComplete: Bool { true }
+  var mustStop: Bool { false }
 }

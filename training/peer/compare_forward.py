@@ -1,18 +1,24 @@
 """Cost of one forward pass of n rows: Blockwise beside llama.cpp, alternating in one run.
 
-    python training/peer/compare_forward.py MODEL.gguf --blockwise .build/release/blockwise --out docs/performance
+    python training/peer/compare_forward.py MODEL.gguf [MODEL.gguf …] --threads 1,2 --depth 0,512 --out docs/cost-curve
 
-Needs the Python package llama-cpp-python. Every round starts each program once, in turn, and takes a few passes per
-point; the medians over all rounds are printed as a Markdown table and, with --out, drawn as PREFIX.svg and kept as
-PREFIX.json. Logits of every row are computed by both, as block decoding needs.
+Needs the Python package llama-cpp-python. Every round starts each program once per model and thread count, in turn, and
+takes a few passes per point; per model the medians over all rounds are printed as a Markdown table and, with --out, kept
+as PREFIX-MODEL.json and drawn as PREFIX-MODEL.svg. t(n)/t(1) is the cost of a pass in units of the program's own single
+row at the same threads and context. Logits of every row are computed by both, as block decoding needs.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
+
+
+def numbers(text):
+    return [int(word) for word in text.split(",")]
 
 
 def peer_samples(path, rows, depths, threads, samples):
@@ -64,18 +70,77 @@ def peer_samples(path, rows, depths, threads, samples):
     return results
 
 
-def our_samples(args, rows, depths):
-    """Every sample of Blockwise is a median of its own run; one run per round."""
-    command = [args.blockwise, "bench", "forward", "--model", args.model, "--json", "--threads", str(args.threads)]
-    command += ["--rows", ",".join(map(str, rows)), "--depth", ",".join(map(str, depths))]
-    report = json.loads(subprocess.run(command + ["--samples", str(args.samples)], check=True, capture_output=True).stdout)
-    return {f"{r['depth']},{r['rows']}": (r["median_ms"], r["min_ms"]) for r in report["results"]}, report["machine"]
+def peer_round(model, rows, depths, threads, samples, timeout=None):
+    """(median, minimum) per point of llama.cpp, in a process of its own."""
+    command = [sys.executable, os.path.abspath(__file__), model, "--peer-only", "--threads", str(threads)]
+    command += ["--rows", ",".join(map(str, rows)), "--depth", ",".join(map(str, depths)), "--samples", str(samples)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=timeout).stdout)
+    return {key: (statistics.median(times), min(times)) for key, times in found.items()}
 
 
-def draw(table, rows, path):
-    """A curve per program: cost of n rows in units of its own single row, no context."""
+def our_round(blockwise, model, rows, depths, threads, samples, timeout=None):
+    """(median, minimum) per point of Blockwise, and the machine's limits that it measured."""
+    command = [blockwise, "bench", "forward", "--model", model, "--json", "--threads", str(threads)]
+    command += ["--rows", ",".join(map(str, rows)), "--depth", ",".join(map(str, depths)), "--samples", str(samples)]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=timeout).stdout)
+    points = {f"{r['depth']},{r['rows']}": (r["median_ms"], r["min_ms"]) for r in report["results"]}
+    return points, report["machine"]
+
+
+def measure(args, model, rows, depths, threads):
+    """One entry per thread count, depth and row count; and the machine as each thread count saw it."""
+    ours, peer, machines = {}, {}, {}
+    for turn in range(args.rounds):
+        print(f"{model}: round {turn + 1} of {args.rounds}", file=sys.stderr)
+        for count in threads:
+            found, machines[count] = our_round(args.blockwise, model, rows, depths, count, args.samples)
+            for key, times in found.items():
+                ours.setdefault((count, key), []).append(times)
+            for key, times in peer_round(model, rows, depths, count, args.samples).items():
+                peer.setdefault((count, key), []).append(times)
+
+    def summary(rounds):
+        return statistics.median(m for m, _ in rounds), min(least for _, least in rounds)
+
+    table = []
+    for count in threads:
+        for depth in depths:
+            for row in rows:
+                entry = {"threads": count, "depth": depth, "rows": row}
+                for name, rounds in (("ours", ours), ("peer", peer)):
+                    entry[name], entry[name + "_min"] = summary(rounds[count, f"{depth},{row}"])
+                table.append(entry)
+    for entry in table:
+        single = next((e for e in table if e["rows"] == 1 and (e["threads"], e["depth"]) == (
+            entry["threads"], entry["depth"])), None)
+        for name in ("ours", "peer"):
+            entry[name + "_relative"] = entry[name] / single[name] if single else None
+    return table, machines
+
+
+def show(model, table):
+    def relative(value):
+        return "" if value is None else f"{value:.2f}"
+
+    print(f"\n### {os.path.basename(model)}\n")
+    print("| threads | context | rows | Blockwise ms (min) | llama.cpp ms (min) | ratio of medians | of minima "
+          "| t(n)/t(1) Blockwise | llama.cpp |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for t in table:
+        print(f"| {t['threads']} | {t['depth']} | {t['rows']} | {t['ours']:.1f} ({t['ours_min']:.1f}) "
+              f"| {t['peer']:.1f} ({t['peer_min']:.1f}) | {t['peer'] / t['ours']:.2f} "
+              f"| {t['peer_min'] / t['ours_min']:.2f} | {relative(t['ours_relative'])} "
+              f"| {relative(t['peer_relative'])} |")
+
+
+def draw(table, path):
+    """A curve per program and thread count: cost of n rows in units of its own single row, at the first context."""
+    table = [t for t in table if t["depth"] == table[0]["depth"] and t["ours_relative"] is not None]
+    rows = sorted({t["rows"] for t in table})
+    if len(rows) < 2:
+        return
     width, height, left, bottom = 640, 360, 60, 40
-    top = max(max(t["ours"] / table[0]["ours"], t["peer"] / table[0]["peer"]) for t in table)
+    top = max(max(t["ours_relative"], t["peer_relative"]) for t in table)
 
     def point(index, value):
         x = left + index * (width - left - 20) / (len(rows) - 1)
@@ -90,62 +155,47 @@ def draw(table, rows, path):
         _, y = point(0, value)
         parts.append(f'<line x1="{left}" y1="{y:.0f}" x2="{width - 20}" y2="{y:.0f}" stroke="#ddd"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4:.0f}" text-anchor="end">{value}×</text>')
-    for key, colour, name in (("peer", "#c44", "llama.cpp"), ("ours", "#27c", "Blockwise")):
-        points = [point(i, t[key] / table[0][key]) for i, t in enumerate(table)]
-        path_text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path_text}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        x, y = points[-1]
-        parts.append(f'<text x="{x - 6:.0f}" y="{y - 8:.0f}" text-anchor="end" fill="{colour}">{name}</text>')
+    counts = sorted({t["threads"] for t in table}, reverse=True)
+    for dash, threads in enumerate(counts):
+        for key, colour, name in (("peer_relative", "#c44", "llama.cpp"), ("ours_relative", "#27c", "Blockwise")):
+            points = [point(rows.index(t["rows"]), t[key]) for t in table if t["threads"] == threads]
+            path_text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            style = f' stroke-dasharray="{6 * dash} {4 * dash}"' if dash else ""
+            parts.append(f'<polyline points="{path_text}" fill="none" stroke="{colour}" stroke-width="2"{style}/>')
+            x, y = points[-1]
+            label = name if len(counts) == 1 else f"{name}, {threads} thread{'' if threads == 1 else 's'}"
+            parts.append(f'<text x="{x - 6:.0f}" y="{y - 8:.0f}" text-anchor="end" fill="{colour}">{label}</text>')
+    context = f"{table[0]['depth']} tokens of context" if table[0]["depth"] else "no context"
     parts.append(f'<text x="{width / 2:.0f}" y="{height - 3}" text-anchor="middle">rows in one pass</text>')
-    parts.append(f'<text x="{left}" y="16">cost of a pass in units of one row, no context</text></svg>')
+    parts.append(f'<text x="{left}" y="16">cost of a pass in units of one row, {context}</text></svg>')
     with open(path, "w") as file:
         file.write("\n".join(parts) + "\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
+    parser.add_argument("models", nargs="+", metavar="MODEL.gguf")
     parser.add_argument("--blockwise", default=".build/release/blockwise")
-    parser.add_argument("--rows", default="1,2,4,8,16,32,64")
-    parser.add_argument("--depth", default="0,512")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rows", type=numbers, default="1,2,4,8,16,32,64")
+    parser.add_argument("--depth", type=numbers, default="0,512")
+    parser.add_argument("--threads", type=numbers, default="2", help="thread counts")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--samples", type=int, default=3, help="passes per point and round")
-    parser.add_argument("--out", help="prefix of the plot and the numbers")
+    parser.add_argument("--out", help="prefix of the plots and the numbers")
     parser.add_argument("--peer-only", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    rows = [int(x) for x in args.rows.split(",")]
-    depths = [int(x) for x in args.depth.split(",")]
     if args.peer_only:
-        print(json.dumps(peer_samples(args.model, rows, depths, args.threads, args.samples)))
+        print(json.dumps(peer_samples(args.models[0], args.rows, args.depth, args.threads[0], args.samples)))
         return
-    ours, peer, machine = {}, {}, {}
-    for turn in range(args.rounds):
-        print(f"round {turn + 1} of {args.rounds}", file=sys.stderr)
-        found, machine = our_samples(args, rows, depths)
-        for key, (median, least) in found.items():
-            ours.setdefault(key, []).append((median, least))
-        again = subprocess.run([sys.executable] + sys.argv + ["--peer-only"], check=True, capture_output=True)
-        for key, times in json.loads(again.stdout).items():
-            peer.setdefault(key, []).append((statistics.median(times), min(times)))
-    table = []
-    for depth in depths:
-        for count in rows:
-            key = f"{depth},{count}"
-            table.append({
-                "depth": depth, "rows": count,
-                "ours": statistics.median(m for m, _ in ours[key]), "ours_min": min(l for _, l in ours[key]),
-                "peer": statistics.median(m for m, _ in peer[key]), "peer_min": min(l for _, l in peer[key])})
-    print("| context | rows | Blockwise ms (min) | llama.cpp ms (min) | ratio of medians | of minima |")
-    print("|---|---|---|---|---|---|")
-    for t in table:
-        print(f"| {t['depth']} | {t['rows']} | {t['ours']:.1f} ({t['ours_min']:.1f}) | {t['peer']:.1f} ({t['peer_min']:.1f}) "
-              f"| {t['peer'] / t['ours']:.2f} | {t['peer_min'] / t['ours_min']:.2f} |")
-    if args.out:
-        draw([t for t in table if t["depth"] == depths[0]], rows, args.out + ".svg")
-        with open(args.out + ".json", "w") as file:
-            json.dump({"model": args.model.split("/")[-1], "threads": args.threads, "rounds": args.rounds,
-                       "machine": machine, "results": table}, file, indent=1)
+    for model in args.models:
+        table, machines = measure(args, model, args.rows, args.depth, args.threads)
+        show(model, table)
+        if args.out:
+            prefix = args.out + "-" + os.path.basename(model).removesuffix(".gguf")
+            draw(table, prefix + ".svg")
+            with open(prefix + ".json", "w") as file:
+                json.dump({"model": os.path.basename(model), "rounds": args.rounds,
+                           "machines": [machines[count] for count in args.threads], "results": table}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ struct TemplateArguments: ParsableArguments {
     if templateName != nil, templateFile != nil {
       throw ValidationError("give either --template-name or --template-file")
     }
+    if thinking != nil, settings.contains(where: { $0.name == ChatOptions.thinkingVariable }) {
+      throw ValidationError("give either --thinking or --var \(ChatOptions.thinkingVariable)")
+    }
   }
 
   /// The option that asks for a template, if one does.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Blockwise
 import BlockwiseEvaluation
-import BlockwiseKernels
 
 /// `blockwise bench forward`
 struct BenchForwardCommand: AsyncParsableCommand {
@@ -10,15 +9,19 @@ struct BenchForwardCommand: AsyncParsableCommand {
     abstract: "Measure the time of one pass by rows and context: the cost curve.",
     discussion: """
       Every point is the median and the minimum of --samples passes whose row counts take turns. The roofline is the \
-      larger of weight bytes / read bandwidth and operations / peak, both measured in the same run; the peak is that of \
-      the engine's own products on weights in the cache.
+      larger of bytes / read bandwidth and operations / peak, both measured in the same run: bytes are the weights and \
+      the cached keys and values that the rows see, the peak is that of the engine's own products on weights in the \
+      cache. The last column is the share of what the processor's multiply-add instructions allow.
+
+      A curve of 1, 2, 4, 8, 16 and 32 rows at depth 0 is kept in the user's cache folder, where 'blockwise inspect' \
+      finds it.
 
       Examples:
         blockwise bench forward
         blockwise bench forward --model q05.gguf --rows 1,8,32 --depth 0,512 --threads 2 --json
       """)
 
-  @OptionGroup var name: ModelName
+  @OptionGroup var measured: MeasuredModel
 
   @Option(
     name: .long, help: ArgumentHelp("Row counts. (default: 1,2,4,8,16,32,64)", valueName: "1,2,4"),
@@ -33,13 +36,6 @@ struct BenchForwardCommand: AsyncParsableCommand {
   @Option(name: .long, parsing: .unconditional, help: "Measurements of each point.")
   var samples = 9
 
-  @Option(name: .long, help: "Arithmetic.")
-  var compute = ModelLoadOptions.Compute.auto
-
-  @Option(name: .long, help: "How keys and values are kept. (default: f32 with --compute f32, else f16)")
-  var cacheType: CacheFormat?
-
-  @OptionGroup var computing: ComputeArguments
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
@@ -52,12 +48,14 @@ struct BenchForwardCommand: AsyncParsableCommand {
 
   func run() async throws {
     let benchmark = try ForwardBenchmark(rowCounts: rows, depths: depth, sampleCount: samples)
-    let model = try await LanguageModel.load(
-      name, options: try computing.options(compute: compute, cacheType: cacheType))
+    let model = try await measured.load()
     let progress = ProgressLine("Measuring")
     defer { progress.end() }
     let report = try await benchmark.run(model) { progress.update("Measuring \(Int($0 * 100)) %") }
     progress.end()
+    if let curve = report.costCurve, let folder = CacheFolder.url, let key = CostCurveKey(model) {
+      CostCurveCache(folder: folder).store(curve, for: key)
+    }
     if output.json {
       try StandardStream.output.write(json: Self.json(report, model: model))
     } else {
@@ -77,45 +75,28 @@ struct BenchForwardCommand: AsyncParsableCommand {
             "median_ms": .number(result.medianSeconds * 1e3),
             "min_ms": .number(result.minimumSeconds * 1e3),
             "roofline_ms": .number(result.rooflineSeconds * 1e3),
+            "instruction_share": result.instructionShare.map { .number($0) } ?? .null,
+            "time_split_ms": BenchReport.milliseconds(result.timing, count: result.samples.values.count),
           ]
         }),
-      "machine": [
-        "processor": .string(MachineLimits.processorName),
-        "threads": .integer(Int64(report.threadCount)),
-        "kernels": .string(report.kernelVariant.name),
-        "products": .string(report.computesInt8 ? "int8" : "f32"),
-        "read_bandwidth_bytes_per_second": .number(report.limits.readBandwidth),
-        "peak_operations_per_second": .number(report.limits.operationRate),
-        "weight_bytes": .integer(Int64(report.weightByteCount)),
-        "weights": .integer(Int64(report.weightCount)),
-      ],
+      "machine": BenchReport.machine(report.setting),
     ]
   }
 
   private static func table(_ report: ForwardBenchmark.Report, model: LanguageModel) -> String {
-    var lines = [
-      "\(model.path): \(report.weightByteCount >> 20) MiB of weights per pass, \(counted(report.threadCount, "thread")), "
-        + "\(report.kernelVariant.name), \(report.computesInt8 ? "int8" : "f32") products",
-      "measured here: \(fixed(report.limits.readBandwidth / 1e9, 1)) GB/s read, "
-        + "\(fixed(report.limits.operationRate / 1e9, 0)) GOP/s",
-      "",
-      "depth   rows  median ms     min ms  roofline ms  share   against one row",
-    ]
+    var table = TextTable([
+      "depth", "rows", "median ms", "min ms", "roofline ms", "share", "against one row", "of instructions",
+    ])
     for result in report.results {
       let single = report.results.first { $0.depth == result.depth && $0.rowCount == 1 }
-      let share = result.rooflineSeconds / max(result.medianSeconds, 1e-12)
-      let columns = [
-        ("\(result.depth)", 5), ("\(result.rowCount)", 7), (fixed(result.medianSeconds * 1e3, 3), 11),
-        (fixed(result.minimumSeconds * 1e3, 3), 11), (fixed(result.rooflineSeconds * 1e3, 3), 13),
-        ("\(fixed(share * 100, 0)) %", 7),
-        (
-          single.map { "\(fixed(result.medianSeconds / max($0.medianSeconds, 1e-12), 2))×" } ?? "",
-          20
-        ),
-      ]
-      lines.append(
-        columns.map { String(repeating: " ", count: max(0, $0.1 - $0.0.count)) + $0.0 }.joined())
+      table.append([
+        "\(result.depth)", "\(result.rowCount)", BenchReport.milliseconds(result.medianSeconds),
+        BenchReport.milliseconds(result.minimumSeconds), BenchReport.milliseconds(result.rooflineSeconds),
+        BenchReport.share(result.rooflineSeconds, of: result.medianSeconds),
+        single.map { "\(fixed(result.medianSeconds / max($0.medianSeconds, 1e-12), 2))×" } ?? "",
+        result.instructionShare.map(BenchReport.percent) ?? "",
+      ])
     }
-    return lines.joined(separator: "\n") + "\n"
+    return (BenchReport.heading(report.setting, model: model) + table.lines).joined(separator: "\n") + "\n"
   }
 }

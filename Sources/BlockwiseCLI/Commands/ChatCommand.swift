@@ -27,8 +27,10 @@ struct ChatCommand: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("n"), .long], parsing: .unconditional,
-    help: "At most this many tokens for an answer; -1 goes on to the end of the context.")
-  var maxTokens = -1
+    help: ArgumentHelp(
+      "At most this many tokens for an answer; -1 goes on to the end of the context. (default: the checkpoint's, else "
+        + "-1)"))
+  var maxTokens: Int?
 
   @Option(
     name: .long,
@@ -56,7 +58,9 @@ struct ChatCommand: AsyncParsableCommand {
   var noHistory = false
 
   func validate() throws {
-    if maxTokens < -1 { throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more") }
+    if let maxTokens, maxTokens < -1 {
+      throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more")
+    }
     if stop.contains(where: \.isEmpty) { throw ValidationError("--stop is empty") }
     if let count = sampling.logprobs, count >= 0, !output.json {
       throw ValidationError("--logprobs needs --json")

@@ -6,7 +6,7 @@ final class ChatSession {
   let command: ChatCommand
   let model: LanguageModel
   private let session: Session
-  private let interrupt: AnswerInterrupt
+  private let interrupt: Interrupt
   private var conversation: Conversation
   private var isSamplingNoted = false
 
@@ -16,7 +16,7 @@ final class ChatSession {
     self.conversation = conversation
     let session = try model.session()
     self.session = session
-    interrupt = AnswerInterrupt { session.stop() }
+    interrupt = Interrupt(isRunning: false) { session.stop() }
   }
 
   /// Carries out one input; false ends the chat.
@@ -53,8 +53,10 @@ final class ChatSession {
 
   private func save(_ path: String) throws {
     let messages = JSONValue.array(conversation.messages.map(\.json))
+    // Tools belong to the conversation: without them the template would write other prompts.
+    let value = conversation.options.tools.map { ["messages": messages, "tools": $0] } ?? messages
     var file = try AtomicFile(path: path)
-    try file.write(messages.bytes(.pretty) + [UInt8(ascii: "\n")])
+    try file.write(value.bytes(.pretty) + [UInt8(ascii: "\n")])
     try file.finish()
   }
 
@@ -79,7 +81,7 @@ final class ChatSession {
       }
     }
     var options = conversation.options
-    if let tools = value["tools"], !tools.isNull { options.tools = tools }
+    options.tools = value["tools"].flatMap { $0.isNull ? nil : $0 }
     let loaded = Conversation(messages, options: options)
     // What the template refuses is refused now, and the conversation stays as it was.
     _ = try loaded.prompt(for: model)
@@ -90,21 +92,17 @@ final class ChatSession {
 
   private func answer(_ text: String) async throws {
     conversation.append(.user(text))
+    let prompt: Conversation.Prompt
+    let options: GenerationOptions
+    let generation: Generation
     do {
-      let prompt = try conversation.prompt(for: model)
-      let options = model.chatGeneration(options, conversation.options)
+      prompt = try conversation.prompt(for: model)
+      options = model.chatGeneration(self.options, conversation.options)
       if !isSamplingNoted, let note = command.sampling.ineffective(options.sampling) {
         StandardStream.error.note("Note: \(note).")
       }
       isSamplingNoted = true
-      let generation = try await stream(prompt, options)
-      if generation.tokens.isEmpty, generation.finishReason == .cancelled {
-        StandardStream.error.note("Stopped before an answer; the message is taken back.")
-        conversation.removeLast()
-        return
-      }
-      conversation.append(generation, to: prompt, of: model)
-      try report(generation, options)
+      generation = try await stream(prompt, options)
     } catch {
       // A message without an answer would spoil all that follow.
       conversation.removeLast()
@@ -113,11 +111,19 @@ final class ChatSession {
       }
       throw error
     }
+    if generation.tokens.isEmpty, generation.finishReason == .cancelled {
+      StandardStream.error.note("Stopped before an answer; the message is taken back.")
+      conversation.removeLast()
+      return
+    }
+    conversation.append(generation, to: prompt, of: model)
+    try report(generation, options)
   }
 
   private var options: GenerationOptions {
     GenerationOptions(
-      maximumTokenCount: command.maxTokens < 0 ? nil : command.maxTokens,
+      maximumTokenCount: command.maxTokens.map { $0 < 0 ? nil : $0 }
+        ?? model.generationConfiguration.maximumTokenCount,
       sampling: command.sampling.options(model.recommendedSampling),
       stopStrings: command.stop.map(GenerateCommand.unescaped))
   }
@@ -131,7 +137,10 @@ final class ChatSession {
       interrupt.end()
     }
     var result: Generation?
-    for try await event in session.generate(tokens: prompt.tokens, options: options) {
+    let events = session.generate(tokens: prompt.tokens, options: options)
+    // Asked before there was anything to stop.
+    if interrupt.isInterrupted { session.stop() }
+    for try await event in events {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the conversation \(done)/\(total)")
       case .text(let piece, _):

@@ -57,8 +57,10 @@ struct GenerateCommand: AsyncParsableCommand {
 
     @Option(
       name: [.customShort("n"), .long], parsing: .unconditional,
-      help: "At most this many new tokens; -1 goes on to the end of the context.")
-    var maxTokens = 256
+      help: ArgumentHelp(
+        "At most this many new tokens; -1 goes on to the end of the context. (default: the checkpoint's, else 256)"
+      ))
+    var maxTokens: Int?
 
     @Option(
       name: .long,
@@ -79,7 +81,9 @@ struct GenerateCommand: AsyncParsableCommand {
     var special = false
 
     func validate() throws {
-      if maxTokens < -1 { throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more") }
+      if let maxTokens, maxTokens < -1 {
+        throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more")
+      }
       if stop.contains(where: \.isEmpty) { throw ValidationError("--stop is empty") }
       if let token = stopToken.first(where: { $0 < 0 }) {
         throw ValidationError("--stop-token is \(token), expected a token id")
@@ -179,7 +183,8 @@ struct GenerateCommand: AsyncParsableCommand {
   private func options(_ model: LanguageModel) -> GenerationOptions {
     GenerationOptions(
       method: method.decode == .ar ? .autoregressive : .auto,
-      maximumTokenCount: request.maxTokens < 0 ? nil : request.maxTokens,
+      maximumTokenCount: request.maxTokens.map { $0 < 0 ? nil : $0 }
+        ?? model.generationConfiguration.maximumTokenCount ?? GenerationOptions().maximumTokenCount,
       sampling: sampling.options(model.recommendedSampling),
       stopStrings: request.stop.map(Self.unescaped),
       stopTokens: Set(request.stopToken.map { TokenID($0) }), ignoresEndOfText: request.ignoreEos,

@@ -34,6 +34,8 @@ struct GenerationReport {
         "decode_seconds": .number(statistics.decodeSeconds),
         "tokens_per_second": .number(statistics.tokensPerSecond),
         "peak_memory_bytes": .integer(Int64(Self.peakMemoryByteCount)),
+        "time_split": statistics.decodeSplit.json,
+        "prefill_time_split": statistics.prefillSplit.json,
       ],
     ]
     if showsLogProbabilities, case .object(var members) = object {
@@ -81,11 +83,20 @@ struct GenerationReport {
       "decode    \(statistics.committedCount) tokens in \(fixed(statistics.decodeSeconds, 3)) s "
         + "(\(fixed(statistics.tokensPerSecond, 1)) tokens/s), \(statistics.forwardCount) forwards of "
         + "\(statistics.rowCount) rows, \(fixed(statistics.tokensPerForward, 2)) tokens per forward",
+      "time      " + words(statistics.decodeSplit / statistics.committedCount),
       "finish    \(generation.finishReason.rawValue)",
       "memory    \(Self.peakMemoryByteCount >> 20) MiB at most",
     ]
     lines.insert("sampling  " + words(sampling), at: 2)
     return lines.joined(separator: "\n")
+  }
+
+  /// Where the time of a token goes: `weights 8.123 ms (72 %), attention …`.
+  private static func words(_ split: TimeSplit) -> String {
+    "per token: "
+      + split.parts.map {
+        "\($0.name) \(BenchReport.milliseconds($0.seconds)) ms (\(BenchReport.share($0.seconds, of: split.total)))"
+      }.joined(separator: ", ")
   }
 
   /// The sampling in words.

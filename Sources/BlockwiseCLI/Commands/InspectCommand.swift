@@ -39,7 +39,8 @@ struct InspectCommand: AsyncParsableCommand {
   func run() async throws {
     let name = path ?? model ?? ModelLocator.defaultName
     let source = try ModelSource(path: ModelName.locator.path(for: name))
-    let report = try InspectReport(source, kernelVariant: ComputeArguments.kernelVariant())
+    let report = try InspectReport(
+      source, kernelVariant: ComputeArguments.kernelVariant(), costCurves: CacheFolder.url)
     if output.json {
       try StandardStream.output.write(json: report.json)
     } else {

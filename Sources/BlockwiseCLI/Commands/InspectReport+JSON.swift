@@ -46,6 +46,15 @@ extension InspectReport {
     }
     object["methods"] = .array(methods.map { .string($0) })
     object["kernels"] = .string(kernelVariant.name)
+    object["cost_curves"] = .array(
+      costCurves.map { key, curve in
+        [
+          "threads": .integer(Int64(key.threadCount)), "kernels": .string(key.kernels),
+          "products": .string(key.computesInt8 ? "int8" : "f32"),
+          "rows": .array(curve.points.map { .integer(Int64($0.rowCount)) }),
+          "milliseconds": .array(curve.points.map { .number($0.milliseconds) }),
+        ]
+      })
     object["weight_paths"] = .array(
       shares.map { share in
         [

@@ -50,6 +50,13 @@ extension InspectReport {
     add(
       "kernels",
       "\(kernelVariant.name) (\(KernelVariant.available.map(\.name).joined(separator: ", ")) run here)")
+    for (key, curve) in costCurves {
+      add(
+        "cost of rows",
+        curve.points.map { "\($0.rowCount): \(fixed($0.milliseconds, 2))" }.joined(separator: ", ")
+          + " ms (\(counted(key.threadCount, "thread")), \(key.kernels), \(key.computesInt8 ? "int8" : "f32"))"
+      )
+    }
     if let problem {
       add("decoding", "not possible: \(problem)")
     } else if methods.isEmpty {

@@ -53,9 +53,14 @@ struct InspectReport {
   let placements: [WeightPlacement]?
   /// The instruction set that commands would compute with.
   let kernelVariant: KernelVariant
+  /// What passes cost here, as it was measured before; one entry per way to compute.
+  let costCurves: [(key: CostCurveKey, curve: CostCurve)]
 
+  /// Looks at a checkpoint, and for its cost curves into a folder.
+  ///
   /// - Parameter kernelVariant: the instruction set; nil is the best that runs here.
-  init(_ source: ModelSource, kernelVariant: KernelVariant?) throws {
+  init(_ source: ModelSource, kernelVariant: KernelVariant?, costCurves folder: URL?) throws {
+    costCurves = folder.map { CostCurveCache(folder: $0).curves(forModelAt: source.path) } ?? []
     let kernelVariant = kernelVariant ?? .best
     self.kernelVariant = kernelVariant
     path = source.path

@@ -14,11 +14,7 @@ package struct HistoryFile {
   /// `$XDG_CACHE_HOME/blockwise/chat-history`, else `~/.cache/blockwise/chat-history`; nil without a home.
   static func standard(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> HistoryFile?
   {
-    if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
-      return HistoryFile(path: cache + "/blockwise/chat-history")
-    }
-    guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
-    return HistoryFile(path: home + "/.cache/blockwise/chat-history")
+    CacheFolder.path(environment).map { HistoryFile(path: $0 + "/chat-history") }
   }
 
   /// The texts, the oldest first. Lines that are none are left out; a file that cannot be read is empty.

@@ -192,7 +192,7 @@ package struct KeyDecoder: Sendable {
         result.append("\n")
       } else if scalar == "\n" {
         if previous != "\r" { result.append("\n") }
-      } else if scalar == "\t" || (scalar.value >= 0x20 && scalar.value != 0x7F) {
+      } else if scalar == "\t" || scalar.properties.generalCategory != .control {
         result.append(scalar)
       }
       previous = scalar

@@ -51,6 +51,15 @@ public struct AutoregressiveDecoder: Sendable {
       vocabularyLimit: options.vocabularyLimit)
     var constraint = options.constraint
 
+    // Rows of the head that stand for no token are not computed and count in no statistics.
+    let limit = options.vocabularyLimit ?? model.traits.vocabularyCount
+    var last = OutputRequest(rows: .last)
+    if limit < model.traits.vocabularyCount {
+      var tokens = TokenMask(vocabularyCount: model.traits.vocabularyCount)
+      for token in 0..<limit { tokens.insert(TokenID(token)) }
+      last.allowed = [tokens]
+    }
+
     // Prefill: whatever of the prompt the cache does not hold.
     var done = min(try cache.committedCount, prompt.count - 1)
     try cache.truncate(to: done)
@@ -63,9 +72,10 @@ public struct AutoregressiveDecoder: Sendable {
         return (.cancelled, statistics)
       }
       let end = min(done + options.prefillRowCount, prompt.count)
-      let outputs = OutputRequest(rows: end == prompt.count ? .last : .none)
+      let outputs = end == prompt.count ? last : OutputRequest(rows: .none)
       let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      statistics.prefillTiming += result.timing
       statistics.prefilledTokenCount += end - done
       done = end
       progress(done, prompt.count)
@@ -83,6 +93,7 @@ public struct AutoregressiveDecoder: Sendable {
         return finished(.length)
       }
       if Task.isCancelled { return finished(.cancelled) }
+      let choosing = clock.now
       var allowed: TokenMask?
       if let constraint {
         if constraint.mustStop { return finished(.stop) }
@@ -90,8 +101,10 @@ public struct AutoregressiveDecoder: Sendable {
       }
       let sampled = try result.withLogits(output: 0) { logits in
         try sampler.sample(
-          logits: logits, history: tokens, position: tokens.count, choice: options.choice, mask: allowed)
+          logits: logits, history: tokens, position: tokens.count, choice: options.choice, mask: allowed,
+          statistics: result.statistics(output: 0))
       }
+      statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
       if options.stopTokens.contains(sampled.token) { return finished(.stop) }
       try constraint?.advance(sampled.token)
       tokens.append(sampled.token)
@@ -104,8 +117,9 @@ public struct AutoregressiveDecoder: Sendable {
       guard try cache.committedCount == tokens.count - 1 else {
         throw DecodingError.cacheChanged(expected: tokens.count - 1, found: try cache.committedCount)
       }
-      let plan = BlockPlan(tokens: CollectionOfOne(sampled.token), at: tokens.count - 1)
+      let plan = BlockPlan(tokens: CollectionOfOne(sampled.token), at: tokens.count - 1, outputs: last)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      statistics.decodeTiming += result.timing
       statistics.forwardCount += 1
       statistics.rowCount += 1
     }

@@ -1,4 +1,5 @@
 public import BlockwiseFiles
+public import BlockwiseModels
 import Foundation
 
 /// Chooses the next token of a sequence from the logits of a row.
@@ -58,16 +59,16 @@ public struct Sampler: Sendable {
   ///   - position: absolute position of the token that is chosen; it selects the random number.
   ///   - choice: which of several answers to one prompt.
   ///   - mask: the tokens that a constraint allows; nil allows all.
+  ///   - statistics: those of the row, over all tokens that can be chosen, where the pass has reduced them already.
   /// - Throws: ``SamplingError/nothingAllowed(position:)``, ``SamplingError/nonFiniteLogits(position:token:found:)``.
-  /// - Complexity: O(vocabulary); nothing is sorted but the few candidates that top-k or top-p keep.
+  /// - Complexity: O(vocabulary); nothing is sorted but the few candidates that top-k or top-p keep. With statistics the
+  ///   most likely token costs nothing where no bias or penalty has changed the row.
   public mutating func sample(
     logits: UnsafeMutableBufferPointer<Float>, history: [TokenID] = [], position: Int, choice: Int = 0,
-    mask: TokenMask? = nil
+    mask: TokenMask? = nil, statistics: RowStatistics? = nil
   ) throws(SamplingError) -> SampledToken {
-    let row = try checkedRow(logits, position: position)
-    let maximum = row.maximum
-    let normaliser =
-      maximum + Float(log(LogitArithmetic.exponentialSum(row.values, maximum: maximum)))
+    let row = try checkedRow(logits, statistics: statistics, position: position)
+    let normaliser = row.normaliser
     let top = mostLikely(row.values, normaliser: normaliser)
 
     let token: TokenID
@@ -75,7 +76,8 @@ public struct Sampler: Sendable {
       edit(logits, history: history)
       defer { restore(logits) }
       if options.isGreedy {
-        guard let best = mostLikelyAllowed(row.values, mask: mask) else {
+        let isUnchanged = edits.isEmpty && mask == nil && forcedTokens.isEmpty
+        guard let best = isUnchanged ? row.top : mostLikelyAllowed(row.values, mask: mask) else {
           throw .nothingAllowed(position: position)
         }
         token = best
@@ -96,7 +98,7 @@ public struct Sampler: Sendable {
   public mutating func distribution(
     logits: UnsafeMutableBufferPointer<Float>, history: [TokenID] = [], position: Int, mask: TokenMask? = nil
   ) throws(SamplingError) -> [(token: TokenID, probability: Float)] {
-    let row = try checkedRow(logits, position: position)
+    let row = try checkedRow(logits, statistics: nil, position: position)
     edit(logits, history: history)
     defer { restore(logits) }
     if options.isGreedy {
@@ -111,18 +113,30 @@ public struct Sampler: Sendable {
 
   // MARK: - Steps
 
+  private struct Row {
+    let values: UnsafeBufferPointer<Float>
+    let top: TokenID?
+    /// `log Σ exp(logit)`.
+    let normaliser: Float
+  }
+
   private func checkedRow(
-    _ logits: UnsafeMutableBufferPointer<Float>, position: Int
-  ) throws(SamplingError) -> (values: UnsafeBufferPointer<Float>, maximum: Float) {
+    _ logits: UnsafeMutableBufferPointer<Float>, statistics: RowStatistics?, position: Int
+  ) throws(SamplingError) -> Row {
     precondition(
       logits.count == vocabularyCount, "\(logits.count) logits of a vocabulary of \(vocabularyCount)")
     let values = UnsafeBufferPointer(rebasing: logits[..<vocabularyLimit])
+    if let statistics, statistics.topLogit > -.infinity {
+      return Row(values: values, top: statistics.top, normaliser: statistics.logSumExp)
+    }
     guard let maximum = LogitArithmetic.maximum(values) else {
       let token = values.firstIndex { $0.isNaN || $0 == .infinity } ?? 0
       throw .nonFiniteLogits(position: position, token: TokenID(token), found: "\(values[token])")
     }
     guard maximum > -.infinity else { throw .nothingAllowed(position: position) }
-    return (values, maximum)
+    return Row(
+      values: values, top: LogitArithmetic.argMaximum(values).map { TokenID($0) },
+      normaliser: maximum + Float(log(LogitArithmetic.exponentialSum(values, maximum: maximum))))
   }
 
   /// Applies biases, then the repetition penalty, then the frequency and presence penalties, and remembers what it

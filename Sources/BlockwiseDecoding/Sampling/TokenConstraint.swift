@@ -1,4 +1,5 @@
 public import BlockwiseFiles
+public import BlockwiseModels
 
 /// Says which tokens may come next, so that the text stays inside a language.
 ///

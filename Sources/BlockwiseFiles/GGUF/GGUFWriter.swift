@@ -8,23 +8,6 @@
 ///
 /// The file appears whole or not at all.
 package struct GGUFWriter: ~Copyable {
-  /// A tensor of the file to be.
-  package struct Tensor: Sendable, Hashable {
-    /// The name in the file.
-    package var name: String
-    /// How its elements are stored; one of the types that GGUF has.
-    package var type: TensorType
-    /// Dimensions, outermost first; one to four.
-    package var shape: [Int]
-
-    /// A tensor by name, type and shape (outermost first).
-    package init(name: String, type: TensorType, shape: [Int]) {
-      self.name = name
-      self.type = type
-      self.shape = shape
-    }
-  }
-
   /// Bytes of the whole file.
   package let byteCount: Int
 
@@ -42,7 +25,7 @@ package struct GGUFWriter: ~Copyable {
   ///   - tensors: in the order in which their bytes will come.
   /// - Throws: ``ModelFileError``.
   package init(
-    path: String, metadata: [(key: String, value: GGUFStoredValue)], tensors: [Tensor]
+    path: String, metadata: [(key: String, value: GGUFStoredValue)], tensors: [TensorDescription]
   ) throws(ModelFileError) {
     let alignment = try GGUFWriter.alignment(metadata, path: path)
     let (offsets, sizes, dataByteCount) = try GGUFWriter.layout(tensors, alignment: alignment, path: path)
@@ -117,7 +100,7 @@ package struct GGUFWriter: ~Copyable {
   }
 
   private static func layout(
-    _ tensors: [Tensor], alignment: Int, path: String
+    _ tensors: [TensorDescription], alignment: Int, path: String
   ) throws(ModelFileError) -> (offsets: [Int], sizes: [Int], byteCount: Int) {
     var names: Set<String> = []
     var offsets: [Int] = []

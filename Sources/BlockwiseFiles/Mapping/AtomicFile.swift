@@ -17,9 +17,13 @@ package struct AtomicFile: ~Copyable {
 
   /// Creates the partial file.
   ///
-  /// - Parameter expectedByteCount: what will be written: refused at once when the disk has less room.
+  /// - Parameters:
+  ///   - expectedByteCount: what will be written: refused at once when the disk has less room.
+  ///   - isPrivate: only the user can read the file.
   /// - Throws: ``ModelFileError/cannotWrite(path:reason:)``.
-  package init(path: String, expectedByteCount: Int = 0) throws(ModelFileError) {
+  package init(
+    path: String, expectedByteCount: Int = 0, isPrivate: Bool = false
+  ) throws(ModelFileError) {
     guard !path.utf8.contains(0), !path.isEmpty else {
       throw .cannotWrite(path: path, reason: "the path is empty or contains a NUL character")
     }
@@ -28,7 +32,7 @@ package struct AtomicFile: ~Copyable {
       throw .cannotWrite(path: path, reason: "it is no regular file, and renaming over it would replace it")
     }
     let partialPath = "\(path).partial-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-    let descriptor = open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let descriptor = open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, isPrivate ? 0o600 : 0o666)
     guard descriptor >= 0 else { throw .cannotWrite(path: path, reason: MappedFile.reason(errno)) }
     var space = statvfs()
     if fstatvfs(descriptor, &space) == 0 {

@@ -7,11 +7,11 @@
 #endif
 
 /// What lies at a path.
-enum FileKind: Sendable {
+package enum FileKind: Sendable {
   case folder, file, other
 
   /// What lies at `path`, links followed; nil if nothing does.
-  init?(_ path: String) {
+  package init?(_ path: String) {
     var status = stat()
     guard !path.utf8.contains(0), stat(path, &status) == 0 else { return nil }
     switch status.st_mode & S_IFMT {
@@ -22,5 +22,5 @@ enum FileKind: Sendable {
   }
 
   /// Whether anything lies at `path`.
-  static func exists(_ path: String) -> Bool { FileKind(path) != nil }
+  package static func exists(_ path: String) -> Bool { FileKind(path) != nil }
 }

@@ -2,23 +2,6 @@
 ///
 /// The file appears whole or not at all.
 package struct SafetensorsStream: ~Copyable {
-  /// A tensor of the file to be.
-  package struct Tensor: Sendable, Hashable {
-    /// The name in the file.
-    package var name: String
-    /// How its elements are stored; one of the types that safetensors has.
-    package var type: TensorType
-    /// Dimensions, outermost first.
-    package var shape: [Int]
-
-    /// A tensor by name, type and shape.
-    package init(name: String, type: TensorType, shape: [Int]) {
-      self.name = name
-      self.type = type
-      self.shape = shape
-    }
-  }
-
   /// Bytes of the whole file.
   package let byteCount: Int
 
@@ -30,7 +13,7 @@ package struct SafetensorsStream: ~Copyable {
   /// - Parameter tensors: in the order in which their bytes will come.
   /// - Throws: ``ModelFileError``.
   package init(
-    path: String, tensors: [Tensor], metadata: [String: String] = [:]
+    path: String, tensors: [TensorDescription], metadata: [String: String] = [:]
   ) throws(ModelFileError) {
     var object = JSONObject()
     var members = JSONObject()

@@ -13,8 +13,6 @@ public struct SafetensorsWriter: Sendable {
     var type: TensorType
     var shape: [Int]
     var bytes: [UInt8]
-    /// Where the bytes begin, after the header.
-    var begin = 0
   }
 
   /// Written as `__metadata__` unless empty.
@@ -63,38 +61,16 @@ public struct SafetensorsWriter: Sendable {
   ///   unchanged.
   public func write(to path: String) throws(ModelFileError) {
     // Wide elements first, so that every tensor starts at a multiple of its element size; the sort is stable.
-    let order = tensors.indices.sorted { tensors[$0].type.blockByteCount > tensors[$1].type.blockByteCount }
-    var placed = tensors
-    var end = 0
-    for index in order {
-      placed[index].begin = end
-      end += placed[index].bytes.count
+    let ordered = tensors.sorted { $0.type.blockByteCount > $1.type.blockByteCount }
+    var stream = try SafetensorsStream(
+      path: path, tensors: ordered.map { .init(name: $0.name, type: $0.type, shape: $0.shape) },
+      metadata: metadata)
+    for tensor in ordered {
+      let result = tensor.bytes.withUnsafeBytes { bytes in
+        Result { () throws(ModelFileError) in try stream.write(bytes) }
+      }
+      try result.get()
     }
-    var file = try AtomicFile(path: path)
-    try file.write(header(placed))
-    for index in order { try file.write(placed[index].bytes) }
-    try file.finish()
-  }
-
-  /// The length and the JSON object, padded with spaces so that the tensors start at a multiple of 8.
-  private func header(_ tensors: [Tensor]) -> [UInt8] {
-    var object = JSONObject()
-    if !metadata.isEmpty {
-      var members = JSONObject()
-      for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { members[key] = .string(value) }
-      object["__metadata__"] = .object(members)
-    }
-    for tensor in tensors {
-      object[tensor.name] = [
-        "dtype": .string(tensor.type.name),
-        "shape": .array(tensor.shape.map { .integer(Int64($0)) }),
-        "data_offsets": [
-          .integer(Int64(tensor.begin)), .integer(Int64(tensor.begin + tensor.bytes.count)),
-        ],
-      ]
-    }
-    var text = JSONValue.object(object).bytes()
-    text.append(contentsOf: repeatElement(0x20, count: (8 - text.count % 8) % 8))
-    return withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text
+    try stream.finish()
   }
 }

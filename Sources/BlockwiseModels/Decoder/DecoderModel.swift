@@ -65,6 +65,9 @@ public final class DecoderModel: BlockModel {
     return CacheHandle(layout: cacheLayout, contextLength: length)
   }
 
+  /// The thread of the passes.
+  public var preferredExecutor: (any TaskExecutor)? { engine }
+
   /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
     try await engine.run { try self.evaluate(batch, into: result) }
@@ -72,6 +75,7 @@ public final class DecoderModel: BlockModel {
 
   /// One pass on the calling thread, which must be the engine's.
   private func evaluate(_ batch: [SequencePass], into result: BlockResultBuffer) throws {
+    let start = ContinuousClock.now
     var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
     defer { for (handle, cache) in lent { handle.giveBack(cache) } }
     var layouts: [PassLayout] = []
@@ -89,7 +93,7 @@ public final class DecoderModel: BlockModel {
           layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize))
     }
     // Memory is the last thing that can fail: behind it the caches change.
-    try reserveMemory(batch)
+    try reserveMemory(batch, result)
     for index in batch.indices {
       for range in layouts[index].writtenRanges { try lent[index].cache.makePagesUnique(covering: range) }
     }
@@ -107,37 +111,45 @@ public final class DecoderModel: BlockModel {
     try Self.reserving { try workspace.reserveScores(keyCount: keyCount) }
     for index in batch.indices { layouts[index].apply(batch[index].plan, to: &lent[index].cache) }
     DecoderPass(model: self, sequences: sequences, rowCount: firstRow).run(into: result)
+    result.timing = workspace.timing
+    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
   }
 
   /// Makes all memory of a pass ready but that of the cache and of attention scores.
   /// - Throws: ``CacheError/outOfMemory(byteCount:)``.
-  private func reserveMemory(_ batch: [SequencePass]) throws {
+  private func reserveMemory(_ batch: [SequencePass], _ result: BlockResultBuffer) throws {
     let vocabulary = configuration.vocabularyCount
     var rowCount = 0
-    var reducedCount = 0
+    var outputCount = 0
+    var masksAreUsed = false
     var keptByteCount = 0
     var lastPosition = 0
     for pass in batch {
       rowCount += pass.plan.rowCount
       let outputs = pass.plan.outputs.indices(rowCount: pass.plan.rowCount).count
-      switch pass.plan.outputs.detail {
-      case .logits: keptByteCount += outputs * vocabulary * MemoryLayout<Float>.stride
-      case .statistics: reducedCount = max(reducedCount, min(DecoderPass.reducedRowCount, outputs))
+      outputCount += outputs
+      masksAreUsed = masksAreUsed || !pass.plan.outputs.allowed.isEmpty
+      if pass.plan.outputs.detail == .logits {
+        keptByteCount += outputs * vocabulary * MemoryLayout<Float>.stride
       }
       lastPosition = pass.plan.positions.reduce(lastPosition) { max($0, Int($1)) }
     }
-    // Arrays cannot refuse, so large ones are held against what the system has before they are made.
+    // Memory is given before it is there, so large blocks are held against what the system has before they are made.
     let large =
       keptByteCount + workspace.rotary.missingByteCount(through: lastPosition)
       + (workspace.windowRotary?.missingByteCount(through: lastPosition) ?? 0)
     if large > 256 << 20, let available = SystemMemory.availableByteCount, large > available {
       throw CacheError.outOfMemory(byteCount: large)
     }
-    workspace.rotary.extend(through: lastPosition)
-    workspace.windowRotary?.extend(through: lastPosition)
     try Self.reserving {
+      try workspace.rotary.extend(through: lastPosition)
+      try workspace.windowRotary?.extend(through: lastPosition)
+      try result.prepare(batch.lazy.map(\.plan), vocabularyCount: vocabulary)
       try workspace.reserve(rowCount: rowCount)
-      try workspace.reserveLogits(rowCount: reducedCount)
+      try workspace.reserveHead(rowCount: outputCount)
+      if masksAreUsed {
+        try workspace.reserveAllowed(rowCount: min(outputCount, DecoderWorkspace.headRowLimit))
+      }
     }
   }
 

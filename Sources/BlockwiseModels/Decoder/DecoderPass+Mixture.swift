@@ -1,70 +1,118 @@
 internal import BlockwiseKernels
 internal import Foundation
 
-/// Mixture-of-experts layers: rows are grouped by expert, and a row's experts are summed in the order of their rank,
-/// whatever the grouping was.
+/// Mixture-of-experts layers: the rows of a block that use an expert go through it together, and a row's experts are summed
+/// in the order of their rank, whatever the grouping was.
 extension DecoderPass {
   func mix(
     router: DecoderWeights.Projection,
     experts: [(gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection)]
   ) {
-    guard let mixture = configuration.mixture, let memory = model.workspace.experts else { return }
-    let used = mixture.usedExpertCount
+    guard let mixture = configuration.mixture, let memory = workspace.experts else { return }
     let hidden = configuration.hiddenSize
-    let input = model.workspace.normed
     project(
-      router, input: input, rowCount: rowCount, output: memory.routerLogits.pointer,
+      router, input: workspace.normed, rowCount: rowCount, output: memory.router.pointer,
       stride: mixture.expertCount)
-    for row in 0..<rowCount { choose(row, mixture, memory) }
+    let router = RouterJob(
+      probabilities: memory.router.pointer, chosen: memory.chosen.pointer, weights: memory.weights.pointer,
+      mixture: mixture)
+    pool.run(rowCount, job: router)
+    group(mixture, memory)
 
     for (expert, weights) in experts.enumerated() {
-      var members: [(row: Int, rank: Int)] = []
-      for row in 0..<rowCount {
-        for rank in 0..<used where memory.chosen[row * used + rank] == expert { members.append((row, rank)) }
+      let first = Int(memory.starts.pointer[expert])
+      let count = Int(memory.starts.pointer[expert + 1]) - first
+      guard count > 0 else { continue }
+      let members = memory.members.pointer + first
+      for index in 0..<count {
+        memory.input.row(index)
+          .update(from: workspace.normed.row(Int(members[index]) / mixture.usedExpertCount), count: hidden)
       }
-      guard !members.isEmpty else { continue }
-      for (index, member) in members.enumerated() {
-        memory.input.row(index).update(from: input.row(member.row), count: hidden)
-      }
-      if model.mode == .int8 { memory.input.quantize(rowCount: members.count, kernels: model.kernels) }
+      if model.mode == .int8 { pool.run(count, job: RoundingJob(rows: memory.input, kernels: kernels)) }
       applyGated(
-        gateUp: weights.gateUp, down: weights.down, input: memory.input, rowCount: members.count,
+        gateUp: weights.gateUp, down: weights.down, input: memory.input, rowCount: count,
         gateUpOutput: memory.gateUp.pointer, inner: memory.inner, output: memory.output.pointer)
-      for (index, member) in members.enumerated() {
-        (memory.ranked.pointer + (member.row * used + member.rank) * hidden)
+      for index in 0..<count {
+        (memory.ranked.pointer + Int(members[index]) * hidden)
           .update(from: memory.output.pointer + index * hidden, count: hidden)
       }
     }
-
-    for row in 0..<rowCount {
-      let target = model.workspace.projected.pointer + row * hidden
-      for element in 0..<hidden {
-        var sum: Float = 0
-        for rank in 0..<used {
-          sum +=
-            memory.weights[row * used + rank] * memory.ranked.pointer[(row * used + rank) * hidden + element]
-        }
-        target[element] = sum
-      }
-    }
+    pool.run(
+      rowCount,
+      job: RankSumJob(
+        ranked: memory.ranked.pointer, weights: memory.weights.pointer, used: mixture.usedExpertCount,
+        output: workspace.projected.pointer, size: hidden))
   }
 
-  /// The experts of a row by descending router probability (lowest index among equals), and their weights.
-  private func choose(_ row: Int, _ mixture: DecoderConfiguration.Mixture, _ memory: ExpertWorkspace) {
+  /// Sorts the uses by expert, those of an expert by row.
+  private func group(_ mixture: DecoderConfiguration.Mixture, _ memory: ExpertWorkspace) {
+    let starts = memory.starts.pointer
+    let uses = 0..<rowCount * mixture.usedExpertCount
+    for expert in 0...mixture.expertCount { starts[expert] = 0 }
+    for use in uses { starts[Int(memory.chosen.pointer[use])] += 1 }
+    // Ends first; filling them from behind turns them into starts.
+    for expert in 0..<mixture.expertCount { starts[expert + 1] += starts[expert] }
+    for use in uses.reversed() {
+      let expert = Int(memory.chosen.pointer[use])
+      starts[expert] -= 1
+      memory.members.pointer[Int(starts[expert])] = Int32(use)
+    }
+  }
+}
+
+/// Chooses the experts of a row: by descending router probability, the lowest index among equals.
+private struct RouterJob: ParallelJob {
+  /// Logits at first, `[rows, experts]`.
+  let probabilities: UnsafeMutablePointer<Float>
+  /// `[rows, used]`.
+  let chosen: UnsafeMutablePointer<Int32>
+  let weights: UnsafeMutablePointer<Float>
+  let mixture: DecoderConfiguration.Mixture
+
+  func run(item row: Int, worker: Int) {
+    let values = probabilities + row * mixture.expertCount
+    var maximum = -Float.infinity
+    for expert in 0..<mixture.expertCount { maximum = max(maximum, values[expert]) }
+    var total: Float = 0
+    for expert in 0..<mixture.expertCount {
+      values[expert] = expf(values[expert] - maximum)
+      total += values[expert]
+    }
     let used = mixture.usedExpertCount
-    let logits = UnsafeBufferPointer(
-      start: memory.routerLogits.pointer + row * mixture.expertCount, count: mixture.expertCount)
-    let maximum = logits.max() ?? 0
-    let exponentials = logits.map { expf($0 - maximum) }
-    let total = exponentials.reduce(0, +)
-    let order = exponentials.indices.sorted { (-exponentials[$0], $0) < (-exponentials[$1], $1) }
     var sum: Float = 0
     for rank in 0..<used {
-      memory.chosen[row * used + rank] = order[rank]
-      memory.weights[row * used + rank] = exponentials[order[rank]] / total
-      sum += exponentials[order[rank]] / total
+      var best = 0
+      for expert in 1..<max(1, mixture.expertCount) where values[expert] > values[best] { best = expert }
+      chosen[row * used + rank] = Int32(best)
+      weights[row * used + rank] = values[best] / total
+      sum += values[best] / total
+      // Out of the running; probabilities are never negative.
+      values[best] = -1
     }
     guard mixture.normalizesWeights else { return }
-    for rank in 0..<used { memory.weights[row * used + rank] /= sum }
+    for rank in 0..<used { weights[row * used + rank] /= sum }
+  }
+}
+
+/// Adds up what the experts of a row made, in the order of their rank.
+private struct RankSumJob: ParallelJob {
+  /// `[rows, used, size]`.
+  let ranked: UnsafePointer<Float>
+  /// `[rows, used]`.
+  let weights: UnsafePointer<Float>
+  let used: Int
+  /// `[rows, size]`.
+  let output: UnsafeMutablePointer<Float>
+  let size: Int
+
+  func run(item row: Int, worker: Int) {
+    let target = output + row * size
+    for element in 0..<size {
+      var sum: Float = 0
+      for rank in 0..<used {
+        sum += weights[row * used + rank] * ranked[(row * used + rank) * size + element]
+      }
+      target[element] = sum
+    }
   }
 }

@@ -3,17 +3,6 @@ internal import BlockwiseKernels
 
 /// What leaves a pass: hidden states at taps, and the head for the rows that were asked for.
 extension DecoderPass {
-  func prepare(_ result: BlockResultBuffer) {
-    result.vocabularyCount = configuration.vocabularyCount
-    if result.entries.count > sequences.count { result.entries.removeSubrange(sequences.count...) }
-    while result.entries.count < sequences.count { result.entries.append(.init()) }
-    for (index, sequence) in sequences.enumerated() {
-      result.entries[index].rows = sequence.plan.outputs.indices(rowCount: sequence.plan.rowCount)
-      result.entries[index].statistics.removeAll(keepingCapacity: true)
-      result.entries[index].taps.removeAll(keepingCapacity: true)
-    }
-  }
-
   /// Copies the residual stream for the sequences that tap it here.
   func record(_ tap: OutputRequest.Tap, into result: BlockResultBuffer) {
     let size = configuration.hiddenSize
@@ -31,78 +20,96 @@ extension DecoderPass {
       var values = [Float](repeating: 0, count: sequence.plan.rowCount * size)
       values.withUnsafeMutableBufferPointer { values in
         guard let target = values.baseAddress else { return }
-        apply(
-          model.weights.finalNorm, to: model.workspace.hidden.pointer + sequence.firstRow * size,
-          stride: size, rowCount: sequence.plan.rowCount, columnCount: size, into: target, outputStride: size)
+        norm(model.weights.finalNorm).apply(
+          to: workspace.hidden.pointer + sequence.firstRow * size, stride: size,
+          rowCount: sequence.plan.rowCount, columnCount: size, into: target, outputStride: size)
       }
       result.entries[index].taps.append((.final, values))
     }
   }
 
-  /// Final norm and head of the requested rows only.
+  /// Final norm and head of the requested rows, those of all sequences together: the head's weights are read once.
   func head(into result: BlockResultBuffer) {
     let vocabulary = configuration.vocabularyCount
+    var outputs: [HeadOutput] = []
     for (index, sequence) in sequences.enumerated() {
+      let target = result.entries[index].logits
       let rows = result.entries[index].rows
-      guard !rows.isEmpty else {
-        result.entries[index].logits.removeAll(keepingCapacity: true)
-        continue
+      for (output, row) in rows.enumerated() {
+        outputs.append(
+          HeadOutput(
+            sequence: index, row: sequence.firstRow + row, target: target.map { $0 + output * vocabulary },
+            allowed: sequence.plan.outputs.allowed(output)))
       }
-      let keeps = sequence.plan.outputs.detail == .logits
-      // Statistics alone need no more logits at a time than fit a few rows.
-      let chunkSize = keeps ? rows.count : Self.reducedRowCount
-      var logits: [Float] = []
-      if keeps {
-        swap(&logits, &result.entries[index].logits)
-        let missing = rows.count * vocabulary - logits.count
-        if missing > 0 {
-          logits.append(contentsOf: repeatElement(0, count: missing))
-        } else {
-          logits.removeLast(-missing)
-        }
-      } else {
-        result.entries[index].logits.removeAll(keepingCapacity: true)
-      }
-      logits.withUnsafeMutableBufferPointer { logits in
-        for first in stride(from: 0, to: rows.count, by: chunkSize) {
-          let chunk = first..<min(first + chunkSize, rows.count)
-          fillHeadInput(rows[chunk].map { sequence.firstRow + $0 })
-          let target = logits.baseAddress.map { $0 + first * vocabulary } ?? model.workspace.logits.pointer
-          result.entries[index].statistics += headRows(
-            count: chunk.count, into: keeps ? target : model.workspace.logits.pointer)
-        }
-      }
-      if keeps { swap(&logits, &result.entries[index].logits) }
+    }
+    for first in stride(from: 0, to: outputs.count, by: DecoderWorkspace.headRowLimit) {
+      headRows(outputs[first..<min(first + DecoderWorkspace.headRowLimit, outputs.count)], into: result)
     }
   }
 
-  private func fillHeadInput(_ rows: [Int]) {
-    let size = configuration.hiddenSize
-    let input = model.workspace.headInput
-    for (index, row) in rows.enumerated() {
-      apply(
-        model.weights.finalNorm, to: model.workspace.hidden.pointer + row * size, stride: size, rowCount: 1,
-        columnCount: size, into: input.row(index), outputStride: input.stride)
-    }
-    if model.mode == .int8 { input.quantize(rowCount: rows.count, kernels: model.kernels) }
+  /// A row that gets an output.
+  private struct HeadOutput {
+    let sequence: Int
+    /// Among all rows of the pass.
+    let row: Int
+    /// Where its logits go; nil when only their statistics are wanted.
+    let target: UnsafeMutablePointer<Float>?
+    let allowed: TokenMask?
   }
 
-  private func headRows(count: Int, into logits: UnsafeMutablePointer<Float>) -> [RowStatistics] {
-    let vocabulary = configuration.vocabularyCount
-    project(
-      model.weights.head, input: model.workspace.headInput, rowCount: count, output: logits,
-      stride: vocabulary)
-    if let cap = configuration.finalSoftCap {
-      model.kernels.softCap(logits, cap: cap, into: logits, count: count * vocabulary)
-    }
-    return (0..<count).map { row in
-      guard let found = model.kernels.statistics(ofLogits: logits + row * vocabulary, count: vocabulary)
-      else {
-        return .undefined
+  private func headRows(_ outputs: ArraySlice<HeadOutput>, into result: BlockResultBuffer) {
+    let head = model.weights.head
+    workspace.withLogitRows { rows, statistics in
+      let wordCount = (configuration.vocabularyCount + 63) / 64
+      for (index, output) in outputs.enumerated() {
+        var words: UnsafeMutablePointer<UInt64>?
+        if let allowed = output.allowed {
+          let copy = workspace.allowed.pointer + index * wordCount
+          allowed.words.withUnsafeBufferPointer { source in
+            if let source = source.baseAddress { copy.update(from: source, count: wordCount) }
+          }
+          words = copy
+        }
+        rows.append(LogitRow(target: output.target, allowed: words.map { UnsafePointer($0) }))
       }
-      return RowStatistics(
-        top: TokenID(found.top), topLogit: found.topLogit, second: TokenID(found.second ?? found.top),
-        secondLogit: found.secondLogit, logSumExp: Float(found.logSumExp), entropy: Float(found.entropy))
+      while statistics.count < rows.count { statistics.append(nil) }
+      outputs.withUnsafeBufferPointer { outputs in
+        guard let outputs = outputs.baseAddress else { return }
+        let size = configuration.hiddenSize
+        let hidden = workspace.hidden.pointer
+        for index in 0..<rows.count {
+          norm(model.weights.finalNorm).apply(
+            to: hidden + outputs[index].row * size, stride: size, rowCount: 1, columnCount: size,
+            into: workspace.headInput.row(index), outputStride: workspace.headInput.stride)
+        }
+      }
+      if model.mode == .int8 {
+        pool.run(rows.count, job: RoundingJob(rows: workspace.headInput, kernels: kernels))
+      }
+      rows.withUnsafeBufferPointer { rows in
+        statistics.withUnsafeMutableBufferPointer { statistics in
+          kernels.logits(
+            head.parts[0], input: workspace.headInput, rows: rows, bias: head.bias?.pointer,
+            softCap: configuration.finalSoftCap, mode: model.mode, pool: pool, memory: workspace.logits,
+            statistics: statistics)
+        }
+      }
+      for (index, output) in outputs.enumerated() {
+        result.entries[output.sequence].statistics.append(RowStatistics(statistics[index]))
+      }
     }
+  }
+}
+
+extension RowStatistics {
+  /// What the kernels found; ``undefined`` where they found a NaN or +∞.
+  fileprivate init(_ found: LogitStatistics?) {
+    guard let found else {
+      self = .undefined
+      return
+    }
+    self.init(
+      top: TokenID(found.top), topLogit: found.topLogit, second: TokenID(found.second ?? found.top),
+      secondLogit: found.secondLogit, logSumExp: Float(found.logSumExp), entropy: Float(found.entropy))
   }
 }

@@ -56,29 +56,35 @@ struct DecoderPass {
     }
   }
 
-  /// Rows whose logits are held at a time when only their statistics are wanted.
-  static let reducedRowCount = 16
-
   let model: DecoderModel
   let sequences: [Sequence]
   let rowCount: Int
 
   var configuration: DecoderConfiguration { model.configuration }
-  private var workspace: DecoderWorkspace { model.workspace }
-  private var kernels: Kernels { model.kernels }
-  private var pool: WorkerPool { model.pool }
+  var workspace: DecoderWorkspace { model.workspace }
+  var kernels: Kernels { model.kernels }
+  var pool: WorkerPool { model.pool }
 
   func run(into result: BlockResultBuffer) {
-    prepare(result)
+    workspace.timing = PassTiming()
     embed()
     record(.embedding, into: result)
-    for (index, layer) in model.weights.layers.enumerated() {
-      attention(index, layer)
-      feedForward(layer)
+    let layers = model.weights.layers
+    if let first = layers.first { step(.normalize(first.attentionNorm)) }
+    for index in layers.indices {
+      attention(index, layers[index])
+      feedForward(layers[index], next: index + 1 < layers.count ? layers[index + 1].attentionNorm : nil)
       record(.layer(index), into: result)
     }
     recordFinal(into: result)
-    head(into: result)
+    workspace.timing.head += seconds { head(into: result) }
+  }
+
+  /// The seconds that a step takes; reading the clock costs some tens of nanoseconds.
+  private func seconds(of step: () -> Void) -> Double {
+    let start = ContinuousClock.now
+    step()
+    return (ContinuousClock.now - start) / .seconds(1)
   }
 
   // MARK: Input
@@ -105,79 +111,57 @@ struct DecoderPass {
 
   // MARK: Attention
 
+  /// From the normed residual stream to that of the feed-forward network.
   private func attention(_ index: Int, _ layer: DecoderWeights.Layer) {
-    normalize(layer.attentionNorm, into: workspace.normed)
     project(
       layer.queryKeyValue, input: workspace.normed, rowCount: rowCount,
       output: workspace.queryKeyValue.pointer, stride: configuration.queryKeyValueSize)
-    for sequence in sequences {
-      prepareRows(of: sequence, layerIndex: index, layer)
+    for sequence in sequences { prepareRows(of: sequence, layerIndex: index, layer) }
+    workspace.timing.attention += seconds {
+      for sequence in sequences { attend(sequence, layerIndex: index) }
     }
-    for sequence in sequences {
-      attend(sequence, layerIndex: index)
+    if model.mode == .int8 {
+      pool.run(rowCount, job: RoundingJob(rows: workspace.attended, kernels: kernels))
     }
-    workspace.attended.quantizeIfNeeded(rowCount: rowCount, mode: model.mode, kernels: kernels, pool: pool)
     project(
       layer.attentionOutput, input: workspace.attended, rowCount: rowCount,
-      output: workspace.projected.pointer,
-      stride: configuration.hiddenSize)
-    if let norm = layer.attentionPostNorm { normalizeProjected(norm) }
+      output: workspace.projected.pointer, stride: configuration.hiddenSize)
     // In parallel the feed-forward network reads the residual stream as attention found it.
-    if configuration.hasParallelResidual { normalize(layer.feedForwardNorm, into: workspace.normed) }
-    addToResidual(workspace.projected.pointer)
+    if configuration.hasParallelResidual { step(.normalize(layer.feedForwardNorm)) }
+    step(
+      .add(
+        postNorm: layer.attentionPostNorm,
+        norm: configuration.hasParallelResidual ? nil : layer.feedForwardNorm))
   }
 
   /// Norms and rotates q and k, and writes k and v to the cache in its format: everybody reads the rounded values.
   private func prepareRows(of sequence: Sequence, layerIndex: Int, _ layer: DecoderWeights.Layer) {
-    let cacheLayout = model.cacheLayout
-    let rowsPerItem = 8
     let rowCount = sequence.plan.rowCount
-    pool.run((rowCount + rowsPerItem - 1) / rowsPerItem) { item, _ in
-      let first = item * rowsPerItem
-      for row in first..<min(first + rowsPerItem, rowCount) {
-        prepareRow(row, of: sequence, layerIndex: layerIndex, layer, cacheLayout: cacheLayout)
+    let rowsPerItem = max(1, min(8, rowCount / pool.threadCount))
+    let hasWindow = configuration.windows[layerIndex] != nil
+    let table = hasWindow ? workspace.windowRotary ?? workspace.rotary : workspace.rotary
+    let isRotated = configuration.rotaryLayers?[layerIndex] ?? true
+    sequence.plan.positions.withUnsafeBufferPointer { positions in
+      sequence.slots.withUnsafeBufferPointer { slots in
+        sequence.pages.withUnsafeBufferPointer { pages in
+          guard let positions = positions.baseAddress, let slots = slots.baseAddress,
+            let pages = pages.baseAddress
+          else { return }
+          let job = KeyValueJob(
+            kernels: kernels, rowCount: rowCount, rowsPerItem: rowsPerItem,
+            rows: workspace.queryKeyValue.pointer + sequence.firstRow * configuration.queryKeyValueSize,
+            rowSize: configuration.queryKeyValueSize, querySize: configuration.querySize,
+            keyValueSize: configuration.keyValueSize, headCount: configuration.headCount,
+            keyValueHeadCount: configuration.keyValueHeadCount, dimension: configuration.headDimension,
+            queryNorm: layer.queryNorm.map(norm), keyNorm: layer.keyNorm.map(norm),
+            rotation: isRotated
+              ? .init(
+                cosines: table.cosines.pointer, sines: table.sines.pointer, pairCount: table.pairCount,
+                layout: configuration.rotary.layout == .half ? .halves : .pairs) : nil,
+            positions: positions, slots: slots, pages: pages, layout: model.cacheLayout, layer: layerIndex)
+          pool.run((rowCount + rowsPerItem - 1) / rowsPerItem, job: job)
+        }
       }
-    }
-  }
-
-  private func prepareRow(
-    _ row: Int, of sequence: Sequence, layerIndex: Int, _ layer: DecoderWeights.Layer,
-    cacheLayout: CacheLayout
-  ) {
-    let dimension = configuration.headDimension
-    let query = workspace.queryKeyValue.pointer + (sequence.firstRow + row) * configuration.queryKeyValueSize
-    let key = query + configuration.querySize
-    let value = key + configuration.keyValueSize
-    let parts = [
-      (query, configuration.headCount, layer.queryNorm),
-      (key, configuration.keyValueHeadCount, layer.keyNorm),
-    ]
-    let position = Int(sequence.plan.positions[row])
-    for (heads, count, norm) in parts {
-      if let norm {
-        apply(
-          norm, to: heads, stride: dimension, rowCount: count, columnCount: dimension, into: heads,
-          outputStride: dimension)
-      }
-      guard configuration.rotaryLayers?[layerIndex] ?? true else { continue }
-      let hasWindow = configuration.windows[layerIndex] != nil
-      let table = hasWindow ? workspace.windowRotary ?? workspace.rotary : workspace.rotary
-      table.withAngles(at: position) { cosines, sines in
-        kernels.rotate(
-          heads, headCount: count, headStride: dimension, pairCount: table.pairCount,
-          layout: configuration.rotary.layout == .half ? .halves : .pairs, cosines: cosines, sines: sines)
-      }
-    }
-    let slot = sequence.slots[row]
-    let pageSize = CacheLayout.pageSlotCount
-    let base = sequence.pages[slot / pageSize] + slot % pageSize * cacheLayout.headRowByteCount
-    for head in 0..<configuration.keyValueHeadCount {
-      kernels.encodeCacheRow(
-        key + head * dimension, headDimension: dimension, format: cacheLayout.format,
-        into: base + cacheLayout.keyOffset(layer: layerIndex, head: head))
-      kernels.encodeCacheRow(
-        value + head * dimension, headDimension: dimension, format: cacheLayout.format,
-        into: base + cacheLayout.valueOffset(layer: layerIndex, head: head))
     }
   }
 
@@ -229,8 +213,7 @@ struct DecoderPass {
 
   // MARK: Feed-forward
 
-  private func feedForward(_ layer: DecoderWeights.Layer) {
-    if !configuration.hasParallelResidual { normalize(layer.feedForwardNorm, into: workspace.normed) }
+  private func feedForward(_ layer: DecoderWeights.Layer, next: DecoderWeights.Norm?) {
     switch layer.feedForward {
     case .dense(let gateUp, let down):
       applyGated(
@@ -239,8 +222,7 @@ struct DecoderPass {
     case .mixture(let router, let experts):
       mix(router: router, experts: experts)
     }
-    if let norm = layer.feedForwardPostNorm { normalizeProjected(norm) }
-    addToResidual(workspace.projected.pointer)
+    step(.add(postNorm: layer.feedForwardPostNorm, norm: next))
   }
 
   /// `down(act(gate x) · up x)`, or `down(act(up x))` without a gate; `input` is quantised already.
@@ -248,53 +230,46 @@ struct DecoderPass {
     gateUp: DecoderWeights.Projection, down: DecoderWeights.Projection, input: ActivationRows, rowCount: Int,
     gateUpOutput: UnsafeMutablePointer<Float>, inner: ActivationRows, output: UnsafeMutablePointer<Float>
   ) {
-    let size = inner.columnCount
-    project(gateUp, input: input, rowCount: rowCount, output: gateUpOutput, stride: 2 * size)
-    pool.run(rowCount) { row, _ in
-      let gate = gateUpOutput + row * 2 * size
-      let up = gate + size
-      if !configuration.hasGate { up.update(repeating: 1, count: size) }
-      switch configuration.activation {
-      case .silu: kernels.siluMultiply(gate: gate, up: up, into: inner.row(row), count: size)
-      case .geluTanh:
-        Self.prepareGelu(gate: gate, up: up, count: size)
-        kernels.siluMultiply(gate: gate, up: up, into: inner.row(row), count: size)
-      case .gelu: Self.geluMultiply(gate: gate, up: up, into: inner.row(row), count: size)
-      }
-      if model.mode == .int8 { inner.quantize(rows: row..<row + 1, kernels: kernels) }
-    }
+    project(gateUp, input: input, rowCount: rowCount, output: gateUpOutput, stride: 2 * inner.columnCount)
+    let job = GateJob(
+      kernels: kernels, gateUp: gateUpOutput, inner: inner, hasGate: configuration.hasGate,
+      activation: configuration.activation, isRounded: model.mode == .int8)
+    pool.run(rowCount * job.partCount, job: job)
     project(down, input: inner, rowCount: rowCount, output: output, stride: configuration.hiddenSize)
   }
 
   // MARK: Steps
 
-  /// One norm of rows.
-  func apply(
-    _ norm: DecoderWeights.Norm, to x: UnsafePointer<Float>, stride: Int, rowCount: Int, columnCount: Int,
-    into y: UnsafeMutablePointer<Float>, outputStride: Int
-  ) {
-    if let bias = norm.bias {
-      kernels.layerNorm(
-        x, stride: stride, weight: norm.weight, bias: bias, epsilon: configuration.normEpsilon,
-        rowCount: rowCount, columnCount: columnCount, into: y, outputStride: outputStride)
-    } else {
-      kernels.rmsNorm(
-        x, stride: stride, weight: norm.weight, epsilon: configuration.normEpsilon, rowCount: rowCount,
-        columnCount: columnCount, into: y, outputStride: outputStride)
-    }
+  /// What happens to the residual stream between two projections.
+  private enum Step {
+    /// Its norm becomes the next input.
+    case normalize(DecoderWeights.Norm)
+    /// A projection is added to it, and the norm of the sum becomes the next input.
+    case add(postNorm: DecoderWeights.Norm?, norm: DecoderWeights.Norm?)
   }
 
-  /// The norm of the residual stream, and its int8 form where products need one.
-  private func normalize(_ norm: DecoderWeights.Norm, into target: ActivationRows) {
-    let rowsPerItem = 4
+  private func step(_ step: Step) {
     let size = configuration.hiddenSize
-    pool.run((rowCount + rowsPerItem - 1) / rowsPerItem) { item, _ in
-      let rows = item * rowsPerItem..<min((item + 1) * rowsPerItem, rowCount)
-      apply(
-        norm, to: workspace.hidden.pointer + rows.lowerBound * size, stride: size, rowCount: rows.count,
-        columnCount: size, into: target.row(rows.lowerBound), outputStride: target.stride)
-      if model.mode == .int8 { target.quantize(rows: rows, kernels: kernels) }
+    var job = ResidualJob(
+      kernels: kernels, rowCount: rowCount, rowsPerItem: max(1, min(4, rowCount / pool.threadCount)),
+      size: size,
+      hidden: workspace.hidden.pointer, projected: nil, postNorm: nil, norm: nil, normed: workspace.normed,
+      isRounded: model.mode == .int8)
+    switch step {
+    case .normalize(let norm): job.norm = self.norm(norm)
+    case .add(let postNorm, let norm):
+      job.projected = workspace.projected.pointer
+      job.postNorm = postNorm.map(self.norm)
+      job.norm = norm.map(self.norm)
     }
+    pool.run((rowCount + job.rowsPerItem - 1) / job.rowsPerItem, job: job)
+  }
+
+  /// A norm as the jobs of a pass apply it.
+  func norm(_ norm: DecoderWeights.Norm) -> RowNorm {
+    RowNorm(
+      kernels: kernels, weight: norm.weight.pointer, bias: norm.bias?.pointer,
+      epsilon: configuration.normEpsilon)
   }
 
   /// A product of all rows; parts lie side by side in the output.
@@ -302,61 +277,14 @@ struct DecoderPass {
     _ projection: DecoderWeights.Projection, input: ActivationRows, rowCount: Int,
     output: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    var first = 0
-    for matrix in projection.parts {
-      if let bias = projection.bias {
-        bias.withUnsafeBufferPointer { bias in
-          kernels.matmul(
-            matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
-            bias: bias.baseAddress.map { $0 + first }, mode: model.mode, pool: pool)
-        }
-      } else {
+    workspace.timing.weights += seconds {
+      var first = 0
+      for matrix in projection.parts {
         kernels.matmul(
           matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
-          mode: model.mode, pool: pool)
+          bias: projection.bias.map { UnsafePointer($0.pointer + first) }, mode: model.mode, pool: pool)
+        first += matrix.rows
       }
-      first += matrix.rows
     }
-  }
-
-  /// A norm behind a projection, in place.
-  private func normalizeProjected(_ norm: DecoderWeights.Norm) {
-    let size = configuration.hiddenSize
-    let rows = workspace.projected.pointer
-    apply(
-      norm, to: rows, stride: size, rowCount: rowCount, columnCount: size, into: rows, outputStride: size)
-  }
-
-  /// Turns gate and up into the pair whose `silu(gate) · up` is `gelu(gate) · up` in the tanh form.
-  ///
-  /// `gelu(g) = g · σ(z)` with `z = g · d`, `d = 2√(2/π) · (1 + 0.044715 g²)`, and `silu(z) = z · σ(z)`; d is never small.
-  private static func prepareGelu(
-    gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    for index in 0..<count {
-      let factor = 1.595_769_1 * (1 + 0.044715 * gate[index] * gate[index])
-      gate[index] *= factor
-      up[index] /= factor
-    }
-  }
-
-  /// `out = gate/2 · (1 + erf(gate/√2)) · up`; the complement keeps small results exact for negative gates.
-  private static func geluMultiply(
-    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    for index in 0..<count { out[index] = 0.5 * gate[index] * erfcf(-0.707_106_78 * gate[index]) * up[index] }
-  }
-
-  private func addToResidual(_ values: UnsafeMutablePointer<Float>) {
-    let hidden = workspace.hidden.pointer
-    kernels.add(hidden, values, into: hidden, count: rowCount * configuration.hiddenSize)
-  }
-}
-
-extension ActivationRows {
-  /// Makes the int8 form of rows that a step wrote as f32, where products need it.
-  func quantizeIfNeeded(rowCount: Int, mode: MatmulMode, kernels: Kernels, pool: WorkerPool) {
-    guard mode == .int8 else { return }
-    pool.run(rowCount) { row, _ in quantize(rows: row..<row + 1, kernels: kernels) }
   }
 }

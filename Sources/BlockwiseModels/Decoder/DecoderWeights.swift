@@ -7,15 +7,15 @@ final class DecoderWeights: Sendable {
   struct Projection: Sendable {
     /// Matrices whose outputs lie side by side: one, unless a file stores the parts in different formats.
     var parts: [PackedMatrix]
-    var bias: [Float]?
+    var bias: AlignedBuffer<Float>?
 
     var outputCount: Int { parts.reduce(0) { $0 + $1.rows } }
   }
 
   /// The weights of a norm as the kernels multiply with them; a bias makes it a LayerNorm.
   struct Norm: Sendable {
-    var weight: [Float]
-    var bias: [Float]?
+    var weight: AlignedBuffer<Float>
+    var bias: AlignedBuffer<Float>?
   }
 
   enum FeedForward: Sendable {
@@ -294,7 +294,8 @@ private struct WeightPacker {
       try matrices.map { try view($0.name, [$0.rows, columns]) }, columns: columns, rowOrder: rowOrder)
     if !biases.isEmpty {
       let stored = try biases.flatMap { try vector($0.name, $0.rows) }
-      result.bias = rowOrder.map { order in stored.indices.map { stored[order($0)] } } ?? stored
+      result.bias = try aligned(
+        rowOrder.map { order in stored.indices.map { stored[order($0)] } } ?? stored, name: biases[0].name)
     }
     return result
   }
@@ -316,9 +317,22 @@ private struct WeightPacker {
   func norm(_ name: String, _ count: Int, _ configuration: DecoderConfiguration) throws -> DecoderWeights.Norm
   {
     let weights = try vector(name, count)
+    let bias = TensorNames.bias(of: name)
     return DecoderWeights.Norm(
-      weight: configuration.storesNormsLessOne ? weights.map { $0 + 1 } : weights,
-      bias: configuration.hasLayerNorm ? try vector(TensorNames.bias(of: name), count) : nil)
+      weight: try aligned(configuration.storesNormsLessOne ? weights.map { $0 + 1 } : weights, name: name),
+      bias: configuration.hasLayerNorm ? try aligned(try vector(bias, count), name: bias) : nil)
+  }
+
+  /// Numbers where the threads of a pass read them.
+  private func aligned(_ values: [Float], name: String) throws -> AlignedBuffer<Float> {
+    do throws(AllocationError) {
+      let buffer = try AlignedBuffer<Float>(count: values.count)
+      for (index, value) in values.enumerated() { buffer.pointer[index] = value }
+      return buffer
+    } catch {
+      throw ModelError.memory(
+        needed: error.byteCount ?? Int.max, available: 0, what: "tensor \(name) of \(store.path)")
+    }
   }
 
   /// A vector of `count` numbers, widened to f32.

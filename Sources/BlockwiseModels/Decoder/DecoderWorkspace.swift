@@ -23,8 +23,15 @@ final class DecoderWorkspace: @unchecked Sendable {
   private(set) var inner: ActivationRows
   /// Output of a projection before it is added to the residual stream, f32 `[rows, hidden]`.
   private(set) var projected: AlignedBuffer<Float>
-  /// Rows of the head, `[rows, hidden]`.
+  /// Rows of the head, `[head rows, hidden]`.
   private(set) var headInput: ActivationRows
+  /// Logits on their way to memory or to their statistics.
+  private(set) var logits: LogitMemory
+  /// What becomes of each row of the head.
+  private(set) var logitRows: [LogitRow] = []
+  private(set) var logitStatistics: [LogitStatistics?] = []
+  /// Allowed entries of rows, as bits.
+  private(set) var allowed: AlignedBuffer<UInt64>
 
   /// Rows of experts; nil without a mixture.
   private(set) var experts: ExpertWorkspace?
@@ -32,19 +39,20 @@ final class DecoderWorkspace: @unchecked Sendable {
   /// Attention scores, one region per worker.
   private(set) var scores: AlignedBuffer<Float>
   private(set) var scoreCapacity = 0
-  /// Logits that are reduced and not kept.
-  private(set) var logits: AlignedBuffer<Float>
 
   /// Angles of the layers, and of those with a window where theirs are others.
   var rotary: RotaryTable
   var windowRotary: RotaryTable?
-  var pageTable: [UnsafeMutableRawPointer] = []
+  /// Where the time of the running pass went so far.
+  var timing = PassTiming()
 
   init(configuration: DecoderConfiguration, contextLength: Int, workerCount: Int) throws {
     self.configuration = configuration
     self.workerCount = workerCount
-    rotary = RotaryTable(configuration.rotary, contextLength: contextLength)
-    windowRotary = configuration.windowRotary.map { RotaryTable($0, contextLength: contextLength) }
+    rotary = try RotaryTable(configuration.rotary, contextLength: contextLength)
+    if let angles = configuration.windowRotary {
+      windowRotary = try RotaryTable(angles, contextLength: contextLength)
+    }
     let rows = 16
     let innerSize = configuration.feedForwardSize
     hidden = try AlignedBuffer(count: rows * configuration.hiddenSize)
@@ -54,9 +62,11 @@ final class DecoderWorkspace: @unchecked Sendable {
     gateUp = try AlignedBuffer(count: rows * 2 * innerSize)
     inner = try ActivationRows(capacity: rows, columnCount: innerSize)
     projected = try AlignedBuffer(count: rows * configuration.hiddenSize)
-    headInput = try ActivationRows(capacity: rows, columnCount: configuration.hiddenSize)
+    headInput = try ActivationRows(capacity: 1, columnCount: configuration.hiddenSize)
+    logits = try LogitMemory(
+      rowCapacity: 1, vocabularyCount: configuration.vocabularyCount, workerCount: workerCount)
+    allowed = try AlignedBuffer(count: 0)
     scores = try AlignedBuffer(count: 0)
-    logits = try AlignedBuffer(count: 0)
     rowCapacity = rows
     if let mixture = configuration.mixture {
       experts = try ExpertWorkspace(mixture: mixture, hiddenSize: configuration.hiddenSize, rowCapacity: rows)
@@ -77,12 +87,11 @@ final class DecoderWorkspace: @unchecked Sendable {
     let gateUp = try AlignedBuffer<Float>(count: rowCount * 2 * configuration.feedForwardSize)
     let inner = try ActivationRows(capacity: rowCount, columnCount: configuration.feedForwardSize)
     let projected = try AlignedBuffer<Float>(count: rowCount * hiddenSize)
-    let headInput = try ActivationRows(capacity: rowCount, columnCount: hiddenSize)
     if let mixture = configuration.mixture {
       experts = try ExpertWorkspace(mixture: mixture, hiddenSize: hiddenSize, rowCapacity: rowCount)
     }
     (self.hidden, self.normed, self.queryKeyValue, self.attended) = (hidden, normed, queryKeyValue, attended)
-    (self.gateUp, self.inner, self.projected, self.headInput) = (gateUp, inner, projected, headInput)
+    (self.gateUp, self.inner, self.projected) = (gateUp, inner, projected)
     rowCapacity = rowCount
   }
 
@@ -95,8 +104,29 @@ final class DecoderWorkspace: @unchecked Sendable {
     scoreCapacity = needed
   }
 
-  func reserveLogits(rowCount: Int) throws {
-    let needed = rowCount * configuration.vocabularyCount
-    if logits.count < needed { logits = try AlignedBuffer(count: needed) }
+  /// Rows of the head that are computed together: enough to read the head's weights once for a block, few enough that
+  /// the logits of a tile stay in the cache.
+  static let headRowLimit = 64
+
+  /// Room for the head of `rowCount` rows, at most ``headRowLimit`` at a time.
+  func reserveHead(rowCount: Int) throws {
+    let rowCount = min(rowCount, Self.headRowLimit)
+    guard rowCount > logits.rowCapacity else { return }
+    let headInput = try ActivationRows(capacity: rowCount, columnCount: configuration.hiddenSize)
+    let logits = try LogitMemory(
+      rowCapacity: rowCount, vocabularyCount: configuration.vocabularyCount, workerCount: workerCount)
+    (self.headInput, self.logits) = (headInput, logits)
+  }
+
+  /// Room for the allowed entries of `rowCount` rows.
+  func reserveAllowed(rowCount: Int) throws {
+    let needed = rowCount * ((configuration.vocabularyCount + 63) / 64)
+    if allowed.count < needed { allowed = try AlignedBuffer(count: needed) }
+  }
+
+  /// Lends the lists of a head's rows, emptied.
+  func withLogitRows(_ body: (_ rows: inout [LogitRow], _ statistics: inout [LogitStatistics?]) -> Void) {
+    logitRows.removeAll(keepingCapacity: true)
+    body(&logitRows, &logitStatistics)
   }
 }

@@ -4,8 +4,8 @@ internal import BlockwiseKernels
 ///
 /// Unchecked because only the engine's thread touches it.
 final class ExpertWorkspace: @unchecked Sendable {
-  /// Router logits, f32 `[rows, experts]`.
-  let routerLogits: AlignedBuffer<Float>
+  /// Router logits and then probabilities, f32 `[rows, experts]`.
+  let router: AlignedBuffer<Float>
   /// Rows of the expert at work, gathered, `[rows, hidden]`.
   let input: ActivationRows
   /// `[rows, 2 · inner]`.
@@ -16,18 +16,25 @@ final class ExpertWorkspace: @unchecked Sendable {
   let output: AlignedBuffer<Float>
   /// Outputs of the used experts of every row in rank order, `[rows, used, hidden]`.
   let ranked: AlignedBuffer<Float>
-  /// Used experts and their weights, `[rows, used]`.
-  var chosen: [Int]
-  var weights: [Float]
+  /// Used experts by descending probability and their weights, `[rows, used]`.
+  let chosen: AlignedBuffer<Int32>
+  let weights: AlignedBuffer<Float>
+  /// Uses of all experts as `row · used + rank`, expert by expert; those of expert e begin at `starts[e]`.
+  let members: AlignedBuffer<Int32>
+  /// `[experts + 1]`.
+  let starts: AlignedBuffer<Int32>
 
   init(mixture: DecoderConfiguration.Mixture, hiddenSize: Int, rowCapacity: Int) throws {
-    routerLogits = try AlignedBuffer(count: rowCapacity * mixture.expertCount)
+    let useCount = rowCapacity * mixture.usedExpertCount
+    router = try AlignedBuffer(count: rowCapacity * mixture.expertCount)
     input = try ActivationRows(capacity: rowCapacity, columnCount: hiddenSize)
     gateUp = try AlignedBuffer(count: rowCapacity * 2 * mixture.feedForwardSize)
     inner = try ActivationRows(capacity: rowCapacity, columnCount: mixture.feedForwardSize)
     output = try AlignedBuffer(count: rowCapacity * hiddenSize)
-    ranked = try AlignedBuffer(count: rowCapacity * mixture.usedExpertCount * hiddenSize)
-    chosen = Array(repeating: 0, count: rowCapacity * mixture.usedExpertCount)
-    weights = Array(repeating: 0, count: rowCapacity * mixture.usedExpertCount)
+    ranked = try AlignedBuffer(count: useCount * hiddenSize)
+    chosen = try AlignedBuffer(count: useCount)
+    weights = try AlignedBuffer(count: useCount)
+    members = try AlignedBuffer(count: useCount)
+    starts = try AlignedBuffer(count: mixture.expertCount + 1)
   }
 }

@@ -19,7 +19,8 @@ struct PassLayout {
     try Self.checkLengths(plan)
     try Self.checkRows(plan, contextLength: cache.contextLength, vocabularyCount: vocabularyCount)
     try Self.checkVisibility(plan)
-    try Self.checkOutputs(plan, layerCount: layerCount, hiddenSize: hiddenSize)
+    try Self.checkOutputs(
+      plan, vocabularyCount: vocabularyCount, layerCount: layerCount, hiddenSize: hiddenSize)
 
     let committed = cache.committedCount
     let kept = committed + cache.canvasCount
@@ -153,8 +154,16 @@ struct PassLayout {
   }
 
   private static func checkOutputs(
-    _ plan: BlockPlan, layerCount: Int, hiddenSize: Int
+    _ plan: BlockPlan, vocabularyCount: Int, layerCount: Int, hiddenSize: Int
   ) throws(PlanError) {
+    let outputCount = plan.outputs.indices(rowCount: plan.rowCount).count
+    guard [0, 1, outputCount].contains(plan.outputs.allowed.count) else {
+      throw .outputs(
+        "\(plan.outputs.allowed.count) masks for \(outputCount) outputs, expected none, one or one each")
+    }
+    if let mask = plan.outputs.allowed.first(where: { $0.vocabularyCount != vocabularyCount }) {
+      throw .outputs("a mask of \(mask.vocabularyCount) tokens for a vocabulary of \(vocabularyCount)")
+    }
     if case .some(let rows) = plan.outputs.rows {
       guard zip(rows, rows.dropFirst()).allSatisfy({ $0 < $1 }),
         rows.first.map({ $0 >= 0 }) ?? true, rows.last.map({ $0 < plan.rowCount }) ?? true

@@ -1,3 +1,4 @@
+internal import BlockwiseKernels
 internal import Foundation
 
 /// Cosines and sines per position, computed in f64 and stored in f32. Owned and grown by the engine's thread.
@@ -6,14 +7,16 @@ struct RotaryTable {
   private let frequencies: [Double]
   private let factor: Double
   /// `[positions, pairCount]` each.
-  private(set) var cosines: [Float] = []
-  private(set) var sines: [Float] = []
+  private(set) var cosines: AlignedBuffer<Float>
+  private(set) var sines: AlignedBuffer<Float>
   private var positionCount = 0
 
-  init(_ configuration: RotaryConfiguration, contextLength: Int) {
+  init(_ configuration: RotaryConfiguration, contextLength: Int) throws(AllocationError) {
     frequencies = configuration.inverseFrequencies(contextLength: contextLength)
     factor = configuration.attentionFactor
     pairCount = frequencies.count
+    cosines = try AlignedBuffer(count: 0)
+    sines = try AlignedBuffer(count: 0)
   }
 
   /// Bytes that ``extend(through:)`` would add.
@@ -22,30 +25,26 @@ struct RotaryTable {
   }
 
   /// Makes the table cover positions up to and including `position`.
-  mutating func extend(through position: Int) {
+  /// - Throws: ``AllocationError``; the table is then as it was.
+  mutating func extend(through position: Int) throws(AllocationError) {
     guard position >= positionCount else { return }
     let end = (position / 256 + 1) * 256
-    cosines.reserveCapacity(end * pairCount)
-    sines.reserveCapacity(end * pairCount)
+    let (count, overflow) = end.multipliedReportingOverflow(by: pairCount)
+    guard !overflow else { throw AllocationError(byteCount: nil) }
+    let cosines = try AlignedBuffer<Float>(count: count)
+    let sines = try AlignedBuffer<Float>(count: count)
+    let known = positionCount * pairCount
+    cosines.pointer.update(from: self.cosines.pointer, count: known)
+    sines.pointer.update(from: self.sines.pointer, count: known)
+    var index = known
     for position in positionCount..<end {
       for frequency in frequencies {
         let angle = Double(position) * frequency
-        cosines.append(Float(cos(angle) * factor))
-        sines.append(Float(sin(angle) * factor))
+        cosines.pointer[index] = Float(cos(angle) * factor)
+        sines.pointer[index] = Float(sin(angle) * factor)
+        index += 1
       }
     }
-    positionCount = end
-  }
-
-  /// Calls `body` with the cosines and sines of a position that the table covers.
-  func withAngles(
-    at position: Int, _ body: (_ cosines: UnsafePointer<Float>, _ sines: UnsafePointer<Float>) -> Void
-  ) {
-    cosines.withUnsafeBufferPointer { cosines in
-      sines.withUnsafeBufferPointer { sines in
-        guard let cosine = cosines.baseAddress, let sine = sines.baseAddress else { return }
-        body(cosine + position * pairCount, sine + position * pairCount)
-      }
-    }
+    (self.cosines, self.sines, positionCount) = (cosines, sines, end)
   }
 }

@@ -28,14 +28,19 @@ public struct OutputRequest: Sendable, Hashable {
 
   /// Which rows get an output.
   public var rows: Rows
+  /// Tokens whose logits are wanted: none for the whole vocabulary, one mask for all outputs, or one for each of them. Other
+  /// tokens get −∞ and count in no statistics, and parts of the head that no row asks for are not computed; logits that
+  /// are have the bits they always have.
+  public var allowed: [TokenMask]
   /// What each of them gets.
   public var detail: Detail
   /// Where hidden states are recorded.
   public var taps: [Tap]
 
   /// Asks for `detail` of `rows`, and for hidden states.
-  public init(rows: Rows = .last, detail: Detail = .logits, taps: [Tap] = []) {
+  public init(rows: Rows = .last, detail: Detail = .logits, allowed: [TokenMask] = [], taps: [Tap] = []) {
     self.rows = rows
+    self.allowed = allowed
     self.detail = detail
     self.taps = taps
   }
@@ -48,5 +53,10 @@ public struct OutputRequest: Sendable, Hashable {
     case .all: Array(0..<rowCount)
     case .some(let rows): rows
     }
+  }
+
+  /// The tokens that are wanted of an output; nil for all.
+  package func allowed(_ output: Int) -> TokenMask? {
+    allowed.isEmpty ? nil : allowed.count == 1 ? allowed[0] : allowed[output]
   }
 }

@@ -54,6 +54,7 @@ public final class TableModel: BlockModel {
 
   /// One pass; see ``BlockModel/forward(_:into:)``.
   public func forward(_ batch: [SequencePass], into result: BlockResultBuffer) async throws {
+    let start = ContinuousClock.now
     // Everything is checked before the first cache changes.
     var lent: [(handle: CacheHandle, cache: SequenceCache)] = []
     defer { for (handle, cache) in lent { handle.giveBack(cache) } }
@@ -74,37 +75,43 @@ public final class TableModel: BlockModel {
           plan: pass.plan, cache: lent[lent.count - 1].cache, vocabularyCount: traits.vocabularyCount,
           layerCount: 0, hiddenSize: 0))
     }
-    result.vocabularyCount = traits.vocabularyCount
-    result.entries = []
+    do throws(AllocationError) {
+      try result.prepare(batch.lazy.map(\.plan), vocabularyCount: traits.vocabularyCount)
+    } catch {
+      throw CacheError.outOfMemory(byteCount: error.byteCount ?? .max)
+    }
     for (index, pass) in batch.enumerated() {
       let visibility = layouts[index].visibilityPass(plan: pass.plan, cache: lent[index].cache)
       layouts[index].apply(pass.plan, to: &lent[index].cache)
-      result.entries.append(entry(pass.plan, visibility, tokens: lent[index].cache.tokens))
+      fill(&result.entries[index], pass.plan, visibility, tokens: lent[index].cache.tokens)
     }
     counter.add(rows: batch.reduce(0) { $0 + $1.plan.rowCount })
+    result.timing = PassTiming()
+    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
   }
 
-  private func entry(_ plan: BlockPlan, _ pass: VisibleKeys.Pass, tokens: [TokenID])
-    -> BlockResultBuffer.Entry
-  {
+  private func fill(
+    _ entry: inout BlockResultBuffer.Entry, _ plan: BlockPlan, _ pass: VisibleKeys.Pass, tokens: [TokenID]
+  ) {
     var keys = VisibleKeys()
     keys.fill(pass, window: nil, selection: nil)
-    var entry = BlockResultBuffer.Entry()
-    entry.rows = plan.outputs.indices(rowCount: plan.rowCount)
-    for row in entry.rows {
+    for (output, row) in entry.rows.enumerated() {
       var seen: [SeenToken] = []
       for run in keys.runs[keys.bounds[row]..<keys.bounds[row + 1]] {
         for slot in Int(run.start)..<Int(run.start + run.count) {
           seen.append((Int(pass.slotPositions[slot]), tokens[slot]))
         }
       }
-      let values = logits(Int(plan.positions[row]), seen)
+      var values = logits(Int(plan.positions[row]), seen)
       precondition(
         values.count == traits.vocabularyCount, "\(values.count) logits of \(traits.vocabularyCount)")
+      if let allowed = plan.outputs.allowed(output) {
+        for index in values.indices where !allowed.contains(TokenID(index)) { values[index] = -.infinity }
+      }
       entry.statistics.append(Self.statistics(values))
-      if plan.outputs.detail == .logits { entry.logits += values }
+      guard let target = entry.logits else { continue }
+      for (index, value) in values.enumerated() { target[output * values.count + index] = value }
     }
-    return entry
   }
 
   private static func statistics(_ logits: [Float]) -> RowStatistics {

@@ -37,8 +37,20 @@ enum {
   BW_TILE_ROWS = 16,      // output rows that share one tile of a packed matrix
   BW_GROUP = 32,          // inner elements that share one scale; all inner dimensions are padded to this
   BW_PAGE_SLOTS = 64,     // key/value rows of one cache page
-  BW_LOGIT_TILE = 4096,   // vocabulary entries reduced together
+  BW_LOGIT_TILE = 1024,   // vocabulary entries reduced together
+  BW_PANEL_ROWS = 8,      // activation rows whose int8 forms are interleaved
 };
+
+/// A group of 32 activations of eight neighbouring rows, rounded to int8, with everything that a product needs of it: in
+/// this order a block of rows is one stream. Row r of a pass is lane r % 8 of panel r / 8; panels follow each other.
+typedef struct bw_panel_group {
+  int8_t q[BW_PANEL_ROWS][BW_GROUP];
+  float scales[BW_PANEL_ROWS];           // x is about scale · q
+  float shifts[BW_PANEL_ROWS];           // scale · sum of q
+  float half_shifts[2][BW_PANEL_ROWS];   // the same of either half of the group
+  int32_t offsets[BW_PANEL_ROWS];        // -8 · sum of q
+  int32_t half_offsets[2][BW_PANEL_ROWS];
+} bw_panel_group;
 
 /// One product Y[n, rows] = X[n, columns] · Wᵀ (+ bias).
 typedef struct bw_matmul {
@@ -51,11 +63,7 @@ typedef struct bw_matmul {
   ptrdiff_t row_count;      // n
   const float *_Nullable x; // [n, groups * 32], padding is zero
   ptrdiff_t x_stride;
-  const int8_t *_Nullable xq;     // [n, groups * 32]
-  ptrdiff_t xq_stride;
-  const float *_Nullable x_scales;  // [n, groups]
-  const int32_t *_Nullable x_sums;  // [n, groups, 2]: the two halves of a group
-  ptrdiff_t x_group_stride;
+  const bw_panel_group *_Nullable panels;   // int8 form of x: [(n + 7) / 8, groups]
   float *y;                 // [n, rows]
   ptrdiff_t y_stride;
   const float *_Nullable bias;  // [rows]
@@ -115,11 +123,11 @@ typedef struct bw_kernels {
   /// Whether this variant has vector code for the products of a format, rather than leaving them to the reference. NULL:
   /// for none.
   int32_t (*_Nullable has_product)(int32_t format);
-  /// int8 form of rows: per group of 32 scale = max|x| / 127, q = round(x / scale), and the sums of q over
-  /// both halves of the group, `[row_count, groups, 2]`; `group_stride` counts groups.
+  /// int8 form of the groups [first_group, end_group) of the rows [first_row, end_row) of x: per group of 32
+  /// scale = max|x| / 127 and q = round(x / scale). `groups` is the number of groups of a whole row.
   void (*quantize_rows)(
-      const float *x, ptrdiff_t x_stride, ptrdiff_t row_count, ptrdiff_t groups, int8_t *q, ptrdiff_t q_stride,
-      float *scales, int32_t *sums, ptrdiff_t group_stride);
+      const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
+      ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels);
   /// y = x / sqrt(mean(x²) + epsilon) · weight; may be in place.
   void (*rms_norm)(
       const float *x, ptrdiff_t x_stride, const float *_Nullable weight, float epsilon, ptrdiff_t row_count,
@@ -160,6 +168,8 @@ const bw_kernels *bw_scalar_kernels(void);
 const bw_kernels *_Nullable bw_avx2_kernels(void);
 /// AVX-512 with VNNI for the products, AVX2 for the rest, or NULL.
 const bw_kernels *_Nullable bw_avx512_kernels(void);
+/// NEON with the dot products of ARMv8.2, or NULL when this build is not for arm64 or this processor lacks them.
+const bw_kernels *_Nullable bw_neon_kernels(void);
 
 /// Bytes of one tile of a packed matrix: `groups` groups of 16 rows.
 ptrdiff_t bw_tile_group_bytes(int32_t format);
@@ -201,6 +211,10 @@ int32_t bw_encode_row(
 
 /// Statistics over a whole row: tiles of BW_LOGIT_TILE merged in tile order.
 void bw_reduce_logits(const bw_kernels *kernels, const float *x, ptrdiff_t count, bw_logit_statistics *result);
+/// The same from the reductions of all tiles of a row.
+void bw_merge_logits(const bw_logit_tile *tiles, ptrdiff_t tile_count, bw_logit_statistics *result);
+/// What a tile of `count` logits of minus infinity reduces to.
+void bw_empty_logit_tile(ptrdiff_t count, bw_logit_tile *result);
 
 /// Tells the processor that this thread waits in a loop.
 static inline void bw_spin_pause(void) {
@@ -210,6 +224,14 @@ static inline void bw_spin_pause(void) {
   __asm__ volatile("isb");
 #endif
 }
+
+/// The sum of the 64-bit words of `bytes` bytes, a multiple of 64 times `streams`: read as 1, 2, 4 or 8 streams side by
+/// side, each with a prefetch `ahead` bytes before it (0: none). For measuring bandwidth.
+uint64_t bw_read_memory(const void *data, ptrdiff_t bytes, int32_t streams, ptrdiff_t ahead);
+/// Runs `rounds` of independent multiply-adds of f32 or int8 on registers alone, with the instructions that the products
+/// of a variant use, and returns the operations: the peak of one core, to be timed. 0 where there is no such loop.
+/// `result` receives what keeps the work from being left out.
+double bw_run_arithmetic(const bw_kernels *kernels, int32_t use_int8, ptrdiff_t rounds, float *result);
 
 #pragma clang assume_nonnull end
 

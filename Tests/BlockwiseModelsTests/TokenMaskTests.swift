@@ -1,11 +1,12 @@
-import BlockwiseDecoding
 import BlockwiseFiles
+import BlockwiseModels
+import BlockwiseTestSupport
 import Testing
 
 @Suite struct TokenMaskTests {
   @Test(arguments: [0, 1, 63, 64, 65, 130]) func `a mask behaves like a set`(count: Int) {
     for seed in UInt64(0)..<20 {
-      var random = TestRandom(seed: seed)
+      var random = SplitMix(seed: seed)
       var mask = TokenMask(vocabularyCount: count)
       var other = mask
       var members: Set<Int> = []

@@ -1,0 +1,145 @@
+import ArgumentParser
+import Blockwise
+import BlockwiseEvaluation
+
+/// `blockwise bench decode`
+struct BenchDecodeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "decode",
+    abstract: "Measure tokens per second, beside the single-row pass they rest on.",
+    discussion: """
+      Tokens are decoded as 'generate' does it, sampler and detokenizer included, behind random prompts of --depth \
+      tokens (at least one). In the same run passes over one row in the middle of each stretch are timed: 'of pass' is \
+      what decoding reaches of the speed that they imply. The roofline is weights and cached keys and values over the \
+      read bandwidth measured beside it. Sampling is what the checkpoint recommends unless options say otherwise.
+
+      Examples:
+        blockwise bench decode
+        blockwise bench decode --model q05.gguf --depth 0,512 --tokens 64 --samples 9 --threads 2 --json
+      """)
+
+  @OptionGroup var measured: MeasuredModel
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Tokens of context before the decoded ones. (default: 0)", valueName: "0,512"),
+    transform: NumberList.parse)
+  var depth: [Int] = [0]
+
+  @Option(name: .long, parsing: .unconditional, help: "Tokens of one measurement.")
+  var tokens = 64
+
+  @Option(name: .long, parsing: .unconditional, help: "Measurements at each depth.")
+  var samples = 5
+
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp(
+      "0 always takes the most likely token. (default: what the checkpoint recommends, else 0)"))
+  var temperature: Float?
+
+  @OptionGroup var output: OutputArguments
+
+  func validate() throws {
+    do {
+      _ = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
+    } catch {
+      throw ValidationError("--" + error.description)
+    }
+    do {
+      try sampling(SamplingOptions()).validate()
+    } catch {
+      throw ValidationError(error.description)
+    }
+  }
+
+  private func sampling(_ recommended: SamplingOptions) -> SamplingOptions {
+    var options = recommended
+    if let temperature { options.temperature = temperature }
+    return options
+  }
+
+  func run() async throws {
+    let benchmark = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
+    let model = try await measured.load()
+    let progress = ProgressLine("Measuring")
+    defer { progress.end() }
+    let sampling = sampling(model.recommendedSampling)
+    let report = try await benchmark.run(model, sampling: sampling) {
+      progress.update("Measuring \(Int($0 * 100)) %")
+    }
+    progress.end()
+    if output.json {
+      try StandardStream.output.write(json: Self.json(report, model: model, sampling: sampling))
+    } else {
+      try StandardStream.output.write(Self.table(report, model: model, sampling: sampling))
+    }
+  }
+
+  /// The contract of `bench decode --json`.
+  private static func json(
+    _ report: DecodeBenchmark.Report, model: LanguageModel, sampling: SamplingOptions
+  ) -> JSONValue {
+    [
+      "model": .string(model.path),
+      "sampling": .string(GenerationReport.words(sampling)),
+      "results": .array(report.results.map(json)),
+      "machine": BenchReport.machine(report.setting),
+    ]
+  }
+
+  private static func json(_ result: DecodeBenchmark.Result) -> JSONValue {
+    var split = JSONObject()
+    for (name, seconds) in (result.split / result.committedCount).parts {
+      split[name.replacing(" ", with: "_")] = .number(seconds * 1e3)
+    }
+    return [
+      "method": .string(result.method),
+      "recipe": .string(result.recipe),
+      "depth": .integer(Int64(result.depth)),
+      "tokens": .integer(Int64(result.tokenCount)),
+      "samples": .integer(Int64(result.secondsPerToken.values.count)),
+      "tokens_per_second": .number(result.tokensPerSecond),
+      "best_tokens_per_second": .number(result.bestTokensPerSecond),
+      "tokens_per_forward": .number(result.tokensPerForward),
+      "median_ms_per_token": .number(result.secondsPerToken.median * 1e3),
+      "min_ms_per_token": .number(result.secondsPerToken.minimum * 1e3),
+      "pass_depth": .integer(Int64(result.singleRowDepth)),
+      "pass_median_ms": .number(result.singleRowPass.median * 1e3),
+      "pass_min_ms": .number(result.singleRowPass.minimum * 1e3),
+      "share_of_pass": .number(result.shareOfPass),
+      "roofline_ms": .number(result.rooflineSeconds * 1e3),
+      "time_split_ms": .object(split),
+    ]
+  }
+
+  private static func table(
+    _ report: DecodeBenchmark.Report, model: LanguageModel, sampling: SamplingOptions
+  ) -> String {
+    var speeds = TextTable([
+      "method", "depth", "tokens/s", "best", "ms/token", "pass ms", "of pass", "roofline ms", "share",
+      "tokens/pass",
+    ])
+    var splits = TextTable(["method", "depth"] + TimeSplit().parts.map(\.name))
+    for result in report.results {
+      let name = result.method + (result.recipe.isEmpty ? "" : " " + result.recipe)
+      let median = result.secondsPerToken.median
+      speeds.append([
+        name, "\(result.depth)", fixed(result.tokensPerSecond, 1), fixed(result.bestTokensPerSecond, 1),
+        BenchReport.milliseconds(median), BenchReport.milliseconds(result.singleRowPass.median),
+        BenchReport.percent(result.shareOfPass), BenchReport.milliseconds(result.rooflineSeconds),
+        BenchReport.share(result.rooflineSeconds, of: median), fixed(result.tokensPerForward, 2),
+      ])
+      let split = result.split / result.committedCount
+      splits.append(
+        [name, "\(result.depth)"]
+          + split.parts.map {
+            "\(BenchReport.milliseconds($0.seconds)) (\(BenchReport.share($0.seconds, of: split.total)))"
+          })
+    }
+    var lines = BenchReport.heading(report.setting, model: model)
+    lines.insert("sampling: " + GenerationReport.words(sampling), at: 1)
+    lines += speeds.lines + ["", "milliseconds per token:"] + splits.lines
+    return lines.joined(separator: "\n") + "\n"
+  }
+}

@@ -1,0 +1,25 @@
+/// Where the seconds of one pass went, or of many passes together.
+public struct PassTiming: Sendable, Hashable {
+  /// Products of the layers with their weights, the rounding of their inputs included.
+  public var weights = 0.0
+  /// Scores, softmax and sums over cached keys and values.
+  public var attention = 0.0
+  /// The final norm, the head's product, and the statistics of logits.
+  public var head = 0.0
+  /// The whole pass.
+  public var total = 0.0
+
+  /// Nothing measured yet.
+  public init() {}
+
+  /// Everything else of the pass: embedding, norms, rotation, writing the cache, activations, planning.
+  public var other: Double { max(0, total - weights - attention - head) }
+
+  /// Adds another pass.
+  public static func += (sum: inout PassTiming, pass: PassTiming) {
+    sum.weights += pass.weights
+    sum.attention += pass.attention
+    sum.head += pass.head
+    sum.total += pass.total
+  }
+}
