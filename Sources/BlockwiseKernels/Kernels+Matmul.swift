@@ -11,7 +11,7 @@ package enum MatmulMode: Sendable, Hashable {
   /// What is really done with weights of a format.
   package func resolved(for format: WeightFormat) -> MatmulMode {
     switch format {
-    case .q8_0, .q4_0, .q4_K, .q5_K, .q6_K, .i8, .i8m: self
+    case .q8_0, .q4_0, .q4_K, .q5_K, .q6_K, .i4, .i4m, .i5m: self
     case .f32, .f16, .bf16: .f32
     }
   }

@@ -48,10 +48,10 @@ public enum StoredBlockFormat: UInt32, Sendable, Hashable, CaseIterable {
   case q2_0 = 42
 
   /// The format that the weights have in memory: Q8_0 or Q4_0 where blocks are one half-precision scale times small
-  /// integers, I8M where they have minima, else I8. It takes more bytes than the file's blocks.
+  /// integers, I4M or I5M where they have minima, else I4. It takes more bytes than the file's blocks.
   public var residentFormat: WeightFormat {
     // The number is of one of these formats, so the last is never a guess.
-    WeightFormat(rawValue: UInt32(bitPattern: bw_resident_format(kernelType))) ?? .i8
+    WeightFormat(rawValue: UInt32(bitPattern: bw_resident_format(kernelType))) ?? .i4
   }
 
   /// Elements that share one block.

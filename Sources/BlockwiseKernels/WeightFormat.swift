@@ -1,4 +1,4 @@
-/// The formats of weights that the kernels compute with: how the numbers of a matrix are stored in a file or, for two of
+/// The formats of weights that the kernels compute with: how the numbers of a matrix are stored in a file or, for three of
 /// them, only in memory.
 ///
 /// Raw values are ggml type numbers, so a GGUF tensor type converts by raw value; those of formats that no file has are
@@ -21,11 +21,14 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
   case q6_K = 14
   /// The upper half of an IEEE single.
   case bf16 = 30
-  /// In memory only: blocks of 32 with a single-precision scale for every 16 and signed bytes; value `scale · q`.
-  case i8 = 0x10000
-  /// In memory only: blocks of 32 with a single-precision scale and minimum for every 16 and codes of 0…31; value
+  /// In memory only: blocks of 32 nibbles with a single-precision scale for every 16, and one table of 16 signed bytes;
+  /// value `scale · table[q]`.
+  case i4 = 0x10000
+  /// In memory only: blocks of 32 nibbles with a single-precision scale and minimum for every 16; value
   /// `scale · q − minimum`.
-  case i8m = 0x10001
+  case i4m = 0x10001
+  /// In memory only: as ``i4m`` with codes of five bits.
+  case i5m = 0x10002
 
   /// The formats that files have, in the order of their numbers.
   public static let ofFiles = allCases.filter(\.isOfFiles)
@@ -34,7 +37,7 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
   public var isOfFiles: Bool {
     switch self {
     case .f32, .f16, .q4_0, .q8_0, .q4_K, .q5_K, .q6_K, .bf16: true
-    case .i8, .i8m: false
+    case .i4, .i4m, .i5m: false
     }
   }
 
@@ -42,7 +45,7 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
   public var blockElementCount: Int {
     switch self {
     case .f32, .f16, .bf16: 1
-    case .q4_0, .q8_0, .i8, .i8m: 32
+    case .q4_0, .q8_0, .i4, .i4m, .i5m: 32
     case .q4_K, .q5_K, .q6_K: 256
     }
   }
@@ -57,8 +60,9 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     case .q4_K: 144
     case .q5_K: 176
     case .q6_K: 210
-    case .i8: 40
-    case .i8m: 48
+    case .i4: 26
+    case .i4m: 32
+    case .i5m: 36
     }
   }
 
@@ -70,7 +74,7 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     return overflow ? nil : bytes
   }
 
-  /// The usual name, as llama.cpp prints it; for the formats of memory `I8` and `I8M`.
+  /// The usual name, as llama.cpp prints it; for the formats of memory `I4`, `I4M` and `I5M`.
   public var name: String {
     switch self {
     case .f32: "F32"
@@ -81,8 +85,9 @@ public enum WeightFormat: UInt32, Sendable, Hashable, CaseIterable {
     case .q5_K: "Q5_K"
     case .q6_K: "Q6_K"
     case .bf16: "BF16"
-    case .i8: "I8"
-    case .i8m: "I8M"
+    case .i4: "I4"
+    case .i4m: "I4M"
+    case .i5m: "I5M"
     }
   }
 }

@@ -24,7 +24,7 @@ public struct ModelLoadOptions: Sendable {
   public var kernelVariant: KernelVariant?
   /// What becomes of block types that no kernel computes with: true keeps the blocks of the file and decodes them in every
   /// pass, false packs them into ``StoredBlockFormat/residentFormat`` when the model is loaded. Results are the same bit
-  /// for bit; packed weights take 1.5 to 6.4 times the memory of their blocks, and passes are much faster. Nil packs where
+  /// for bit; packed weights take 1.4 to 4.2 times the memory of their blocks, and passes are much faster. Nil packs where
   /// the weights then take at most three quarters of the memory there is.
   public var keepsBlocks: Bool?
   /// Refuses to load when weights and a full cache need more bytes; nil takes what the system reports as available.

@@ -99,7 +99,7 @@ BW_AVX2_INLINE __m256 bw_soft_cap_8(__m256 x, __m256 cap) {
 void bw_avx2_matmul(const bw_matmul *job, ptrdiff_t first_tile, ptrdiff_t end_tile);
 /// Whether it computes a format with vectors.
 int32_t bw_avx2_has_product(int32_t format);
-/// Products of Q5_K, I8 and I8M, NULL for other formats; in avx2_groups.c.
+/// Products of Q5_K, I4, I4M and I5M, NULL for other formats; in avx2_groups.c.
 bw_tiles_function *bw_avx2_groups(int32_t format, int is_int8);
 /// In avx2_attention.c.
 void bw_avx2_attend(const bw_attention *job);

@@ -1,5 +1,5 @@
-// Products with AVX2 of the formats with parts (tiles.h) that hold five bits or more in a byte or a plane: Q5_K, I8 and
-// I8M. Blocks of rows and tiles as in avx2_matmul.c.
+// Products with AVX2 of Q5_K and of the formats of memory, I4, I4M and I5M (tiles.h). Blocks of rows and tiles as in
+// avx2_matmul.c.
 #if defined(__x86_64__)
 
 #include "avx2_products.h"
@@ -13,30 +13,38 @@ BW_AVX2_INLINE ptrdiff_t head_bytes(int32_t format) { return format == BW_Q5_K ?
 
 /// Bytes of a group without its share of the head.
 BW_AVX2_INLINE ptrdiff_t code_bytes(int32_t format) {
-  return format == BW_Q5_K ? BW_Q5K_GROUP : format == BW_I8 ? BW_I8_BYTES : BW_I8M_BYTES;
+  return format == BW_Q5_K ? BW_Q5K_GROUP : bw_group_bytes(format);
 }
 
-/// Quad `quad` (0…7) of a group for the eight rows from row 8 · side, four codes to a lane.
+/// Quad `quad` (0…7) of a group for the eight rows from row 8 · side, four codes to a lane; of I4 what the table says.
 BW_AVX2_INLINE __m256i quad_of(int32_t format, const uint8_t *codes, int quad, int side) {
-  if (format != BW_Q5_K) return bw_load_codes(codes + 64 * quad + 32 * side);
-  const __m256i nibbles = bw_load_codes(codes + 64 * (quad % 4) + 32 * side);
-  const __m256i plane = bw_load_codes(codes + BW_Q5K_PLANE + 32 * side);
-  const __m256i low = _mm256_and_si256(_mm256_srli_epi16(nibbles, quad < 4 ? 0 : 4), _mm256_set1_epi8(15));
+  const __m256i bytes = bw_load_codes(codes + 64 * (quad % 4) + 32 * side);
+  const __m256i low = _mm256_and_si256(_mm256_srli_epi16(bytes, quad < 4 ? 0 : 4), _mm256_set1_epi8(15));
+  if (format == BW_I4M) return low;
+  if (format == BW_I4) {
+    const __m128i table = _mm_load_si128((const __m128i *)(const void *)(codes + BW_I4_TABLE));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), low);
+  }
   // Bit `quad` of the plane becomes bit 4.
+  const __m256i plane = bw_load_codes(codes + BW_Q5K_PLANE + 32 * side);
   const __m256i high = quad < 4 ? _mm256_slli_epi16(plane, 4 - quad) : _mm256_srli_epi16(plane, quad - 4);
   return _mm256_or_si256(low, _mm256_and_si256(high, _mm256_set1_epi8(16)));
+}
+
+BW_AVX2_INLINE __m256 load_floats(const uint8_t *floats) {
+  return _mm256_load_ps((const float *)(const void *)floats);
 }
 
 /// Scale of part `part` of group `g` behind a head.
 BW_AVX2_INLINE __m256 scale_of(
     int32_t format, const uint8_t *head, const uint8_t *codes, ptrdiff_t g, int part, int side) {
-  if (format != BW_Q5_K) return _mm256_load_ps((const float *)(const void *)(codes + BW_I8_SCALES + 64 * part) + 8 * side);
+  if (format != BW_Q5_K) return load_floats(codes + bw_scales_offset(format) + 64 * part + 32 * side);
   return bw_unsigned_scales(head, head + BW_Q4K_SCALES + BW_TILE_ROWS * g, side);
 }
 
 BW_AVX2_INLINE __m256 minimum_of(
     int32_t format, const uint8_t *head, const uint8_t *codes, ptrdiff_t g, int part, int side) {
-  if (format != BW_Q5_K) return _mm256_load_ps((const float *)(const void *)(codes + BW_I8_MINS + 64 * part) + 8 * side);
+  if (format != BW_Q5_K) return load_floats(codes + bw_minima_offset(format) + 64 * part + 32 * side);
   return bw_unsigned_scales(head + BW_Q4K_MIN_D, head + BW_Q4K_MINS + BW_TILE_ROWS * g, side);
 }
 
@@ -81,7 +89,7 @@ BW_AVX2_INLINE void block_f32(int32_t format, int R, int T, const bw_matmul *job
               BW_UNROLL
               for (int k = 0; k < 4; k++) {
                 const __m256i code =
-                    format == BW_I8
+                    format == BW_I4
                         ? _mm256_srai_epi32(_mm256_slli_epi32(packed, 24 - 8 * k), 24)
                         : _mm256_and_si256(_mm256_srli_epi32(packed, 8 * k), _mm256_set1_epi32(255));
                 __m256 w = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(code));
@@ -128,7 +136,7 @@ BW_AVX2_INLINE void half_dots(
       const __m256i value = bw_broadcast_quad(bw_quad_codes(x, r, quad));
       BW_UNROLL
       for (int side = 0; side < 2; side++) {
-        if (format == BW_I8) {
+        if (format == BW_I4) {
           // |-128| is 128 as an unsigned byte; pairs stay below 2 · 128 · 127 = 32512, so nothing saturates.
           const __m256i pairs =
               _mm256_maddubs_epi16(_mm256_abs_epi8(w[side]), _mm256_sign_epi8(value, w[side]));
@@ -140,7 +148,7 @@ BW_AVX2_INLINE void half_dots(
       }
     }
   }
-  if (format == BW_I8) return;
+  if (format == BW_I4) return;
   BW_UNROLL
   for (int r = 0; r < R; r++) {
     dots[r][0] = _mm256_madd_epi16(dots[r][0], ones);
@@ -225,27 +233,34 @@ BW_AVX2_INLINE void all_rows(int32_t format, int is_int8, const bw_matmul *job, 
 BW_AVX2 void tiles_of_q5k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q5_K, 0, job, first, end);
 }
-BW_AVX2 void tiles_of_i8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8, 0, job, first, end);
+BW_AVX2 void tiles_of_i4(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4, 0, job, first, end);
 }
-BW_AVX2 void tiles_of_i8m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8M, 0, job, first, end);
+BW_AVX2 void tiles_of_i4m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4M, 0, job, first, end);
+}
+BW_AVX2 void tiles_of_i5m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I5M, 0, job, first, end);
 }
 BW_AVX2 void tiles_of_q5k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q5_K, 1, job, first, end);
 }
-BW_AVX2 void tiles_of_i8_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8, 1, job, first, end);
+BW_AVX2 void tiles_of_i4_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4, 1, job, first, end);
 }
-BW_AVX2 void tiles_of_i8m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8M, 1, job, first, end);
+BW_AVX2 void tiles_of_i4m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4M, 1, job, first, end);
+}
+BW_AVX2 void tiles_of_i5m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I5M, 1, job, first, end);
 }
 
 bw_tiles_function *bw_avx2_groups(int32_t format, int is_int8) {
   switch (format) {
     case BW_Q5_K: return is_int8 ? tiles_of_q5k_int8 : tiles_of_q5k;
-    case BW_I8: return is_int8 ? tiles_of_i8_int8 : tiles_of_i8;
-    case BW_I8M: return is_int8 ? tiles_of_i8m_int8 : tiles_of_i8m;
+    case BW_I4: return is_int8 ? tiles_of_i4_int8 : tiles_of_i4;
+    case BW_I4M: return is_int8 ? tiles_of_i4m_int8 : tiles_of_i4m;
+    case BW_I5M: return is_int8 ? tiles_of_i5m_int8 : tiles_of_i5m;
     default: return NULL;
   }
 }

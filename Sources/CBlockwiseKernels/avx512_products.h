@@ -52,7 +52,7 @@ BW_AVX512_INLINE __m512 bw_unsigned_scales(__m512 d, const uint8_t *factors) {
   return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
 }
 
-/// Products of Q5_K, I8 and I8M, NULL for other formats; in avx512_groups.c.
+/// Products of Q5_K, I4, I4M and I5M, NULL for other formats; in avx512_groups.c.
 bw_tiles_function *bw_avx512_groups(int32_t format, int is_int8);
 
 #endif

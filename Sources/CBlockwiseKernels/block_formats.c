@@ -25,18 +25,30 @@ ptrdiff_t bw_block_bytes(int32_t type) { return is_known(type) ? shapes[type].by
 
 // MARK: 32 elements
 
+// 32 nibbles of 16 bytes: the low halves first, then the high ones. In two loops, so that both become vector
+// instructions.
+static inline void nibbles(const uint8_t *b, int q[32]) {
+  for (int i = 0; i < 16; i++) q[i] = b[i] & 15;
+  for (int i = 0; i < 16; i++) q[16 + i] = b[i] >> 4;
+}
+
+// Adds the fifth bits to 32 nibbles.
+static inline void add_high_bits(uint32_t high, int q[32]) {
+  for (int i = 0; i < 32; i++) q[i] |= (int)(high >> i & 1) << 4;
+}
+
 static void decode_q5_0(const uint8_t *b, float *out) {
   const float d = bw_half_at(b);
   int q[32];
-  bw_nibbles(b + 6, q);
-  bw_add_fifth_bits(bw_load32(b + 2), q);
+  nibbles(b + 6, q);
+  add_high_bits(bw_load32(b + 2), q);
   for (int i = 0; i < 32; i++) out[i] = d * (float)(q[i] - 16);
 }
 
 static void decode_iq4_nl(const uint8_t *b, float *out) {
   const float d = bw_half_at(b);
   int q[32];
-  bw_nibbles(b + 2, q);
+  nibbles(b + 2, q);
   for (int i = 0; i < 32; i++) out[i] = d * (float)bw_nonlinear4[q[i]];
 }
 
@@ -113,12 +125,15 @@ static void decode_tq2_0(const uint8_t *b, float *out) {
 static void join(int32_t type, const uint8_t *b, float *out) {
   bw_block_split split;
   bw_split_block(type, b, &split);
-  const int has_minimum = bw_resident_format(type) == BW_I8M;
+  const int8_t *table = bw_resident_format(type) == BW_I4 ? bw_tables[bw_table_of(type)] : NULL;
   for (int part = 0; part < bw_block_elements(type) / 16; part++) {
-    const int8_t *codes = split.codes + 16 * part;
-    for (int i = 0; i < 16; i++) out[16 * part + i] = split.scales[part] * (float)codes[i];
-    if (!has_minimum) continue;
-    for (int i = 0; i < 16; i++) out[16 * part + i] -= split.minima[part];
+    const uint8_t *codes = split.codes + 16 * part;
+    const float scale = split.scales[part], minimum = split.minima[part];
+    if (table) {
+      for (int i = 0; i < 16; i++) out[16 * part + i] = scale * (float)table[codes[i]];
+    } else {
+      for (int i = 0; i < 16; i++) out[16 * part + i] = scale * (float)codes[i] - minimum;
+    }
   }
 }
 

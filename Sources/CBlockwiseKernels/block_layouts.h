@@ -4,11 +4,9 @@
 
 #include "numbers.h"
 
-/// Bytes of a block of 32 of the formats of memory: the scales of both halves, for I8M their minima, the codes.
-enum { BW_I8_BLOCK = 40, BW_I8M_BLOCK = 48 };
-
 /// Values of IQ4_NL and IQ4_XS before their scale, in rising order.
-static const int8_t bw_nonlinear4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+#define BW_NONLINEAR4 -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+static const int8_t bw_nonlinear4[16] = {BW_NONLINEAR4};
 
 static inline float bw_half_at(const uint8_t *p) { return bw_half_to_float(bw_load16(p)); }
 
@@ -16,18 +14,6 @@ static inline uint32_t bw_load32(const uint8_t *p) {
   uint32_t u;
   memcpy(&u, p, 4);
   return u;
-}
-
-/// 32 nibbles of 16 bytes: the low halves first, then the high ones. In two loops, so that both become vector
-/// instructions.
-static inline void bw_nibbles(const uint8_t *b, int q[32]) {
-  for (int i = 0; i < 16; i++) q[i] = b[i] & 15;
-  for (int i = 0; i < 16; i++) q[16 + i] = b[i] >> 4;
-}
-
-/// Adds the fifth bits to 32 nibbles.
-static inline void bw_add_fifth_bits(uint32_t high, int q[32]) {
-  for (int i = 0; i < 32; i++) q[i] |= (int)(high >> i & 1) << 4;
 }
 
 /// Two bits of element k of 256 in 64 bytes: bytes in runs of 32, each run holding four runs of elements.

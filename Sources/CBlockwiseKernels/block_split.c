@@ -1,37 +1,61 @@
-// Block types of GGUF whose values are codes of a byte or less under scales of 16 or 32 elements.
+// Block types of GGUF whose values are codes of a few bits under scales of 16 or 32 elements.
 //
-// Scales are products of a half-precision number (11 bits) and an integer of at most six bits, or powers of two, and codes
-// have at most seven bits and a sign: f32 holds scales, and scales times codes, exactly, beside those that overflow.
+// Scales are products of a half-precision number (11 bits) and an integer of at most six bits, or powers of two, and what
+// codes stand for has at most seven bits and a sign: f32 holds scales, and their products with it, exactly, beside those
+// that overflow.
 #include "block_grids.h"
 #include "block_split.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-static void put_codes(const int q[32], int8_t *codes) {
-  for (int i = 0; i < 32; i++) codes[i] = (int8_t)q[i];
+const int8_t bw_tables[BW_TABLE_COUNT][16] = {
+    [BW_TABLE_NONLINEAR] = {BW_NONLINEAR4},
+    // E2M1 numbers, doubled so that they are integers; their scales below are halved.
+    [BW_TABLE_E2M1] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12},
+    [BW_TABLE_Q3] = {-4, -3, -2, -1, 0, 1, 2, 3},
+    // Values of the grids, and behind them the same with the other sign.
+    [BW_TABLE_IQ2] = {8, 25, 43, 0, -8, -25, -43, 0},
+    [BW_TABLE_IQ3_XXS] = {4, 12, 20, 28, 36, 44, 52, 62, -4, -12, -20, -28, -36, -44, -52, -62},
+    [BW_TABLE_IQ3_S] = {1, 3, 5, 7, 9, 11, 13, 15, -1, -3, -5, -7, -9, -11, -13, -15},
+    // Ternary values and an eighth more or, behind them, less; in eighths.
+    [BW_TABLE_IQ1] = {-7, 1, 9, 17, -9, -1, 7, 15},
+};
+
+int bw_table_of(int32_t type) {
+  switch (type) {
+    case BW_IQ4_XS: return BW_TABLE_NONLINEAR;
+    case BW_MXFP4:
+    case BW_NVFP4: return BW_TABLE_E2M1;
+    case BW_Q3_K: return BW_TABLE_Q3;
+    case BW_IQ3_XXS: return BW_TABLE_IQ3_XXS;
+    case BW_IQ3_S: return BW_TABLE_IQ3_S;
+    case BW_IQ1_S:
+    case BW_IQ1_M: return BW_TABLE_IQ1;
+    default: return BW_TABLE_IQ2;
+  }
+}
+
+static void put_nibbles(const uint8_t *b, uint8_t *codes) {
+  for (int i = 0; i < 16; i++) codes[i] = b[i] & 15;
+  for (int i = 0; i < 16; i++) codes[16 + i] = b[i] >> 4;
 }
 
 // MARK: 32 and 64 elements
 
 // Q4_1 and Q5_1 add what the resident format subtracts.
 static void split_q45_1(const uint8_t *b, int has_fifth_bit, bw_block_split *s) {
-  int q[32];
-  bw_nibbles(b + (has_fifth_bit ? 8 : 4), q);
-  if (has_fifth_bit) bw_add_fifth_bits(bw_load32(b + 4), q);
-  put_codes(q, s->codes);
+  put_nibbles(b + (has_fifth_bit ? 8 : 4), s->codes);
+  const uint32_t high = has_fifth_bit ? bw_load32(b + 4) : 0;
+  for (int i = 0; i < 32; i++) s->codes[i] |= (uint8_t)((high >> i & 1) << 4);
   s->scales[0] = s->scales[1] = bw_half_at(b);
   s->minima[0] = s->minima[1] = -bw_half_at(b + 2);
 }
-
-// E2M1 numbers, doubled so that they are integers; their scales below are halved.
-static const int8_t e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static void split_mxfp4(const uint8_t *b, bw_block_split *s) {
   // 2^(e - 128); the smallest two are subnormal.
   s->scales[0] = b[0] < 2 ? bw_from_bits(0x00200000u << b[0]) : bw_from_bits((uint32_t)(b[0] - 1) << 23);
   s->scales[1] = s->scales[0];
-  for (int i = 0; i < 16; i++) s->codes[i] = e2m1_doubled[b[1 + i] & 15];
-  for (int i = 0; i < 16; i++) s->codes[16 + i] = e2m1_doubled[b[1 + i] >> 4];
+  put_nibbles(b + 1, s->codes);
 }
 
 static void split_nvfp4(const uint8_t *b, bw_block_split *s) {
@@ -41,7 +65,7 @@ static void split_nvfp4(const uint8_t *b, bw_block_split *s) {
     s->scales[j] = exponent == 0 ? (float)mantissa * 0x1p-10f
                                  : (float)(8 + mantissa) * bw_from_bits((uint32_t)(exponent + 127 - 11) << 23);
     if (b[j] == 0x7f) s->scales[j] = 0;
-    for (int i = 0; i < 16; i++) s->codes[16 * j + i] = e2m1_doubled[(b[4 + 8 * j + i % 8] >> (4 * (i / 8))) & 15];
+    for (int i = 0; i < 16; i++) s->codes[16 * j + i] = (b[4 + 8 * j + i % 8] >> (4 * (i / 8))) & 15;
   }
 }
 
@@ -53,7 +77,7 @@ static void split_q2_k(const uint8_t *b, bw_block_split *s) {
     s->scales[j] = d * (float)(b[j] & 15);
     s->minima[j] = m * (float)(b[j] >> 4);
   }
-  for (int k = 0; k < 256; k++) s->codes[k] = (int8_t)bw_two_bits(b + 16, k);
+  for (int k = 0; k < 256; k++) s->codes[k] = (uint8_t)bw_two_bits(b + 16, k);
 }
 
 static void split_q3_k(const uint8_t *b, bw_block_split *s) {
@@ -64,7 +88,7 @@ static void split_q3_k(const uint8_t *b, bw_block_split *s) {
     s->scales[j] = d * (float)((low | ((scales[8 + j % 4] >> (2 * (j / 4))) & 3) << 4) - 32);
   }
   for (int k = 0; k < 256; k++)
-    s->codes[k] = (int8_t)(bw_two_bits(b + 32, k) - ((mask[k % 32] >> (k / 32)) & 1 ? 0 : 4));
+    s->codes[k] = (uint8_t)(bw_two_bits(b + 32, k) | ((mask[k % 32] >> (k / 32)) & 1) << 2);
 }
 
 static void split_iq4_xs(const uint8_t *b, bw_block_split *s) {
@@ -72,8 +96,7 @@ static void split_iq4_xs(const uint8_t *b, bw_block_split *s) {
   for (int j = 0; j < 8; j++) {
     const int low = (b[4 + j / 2] >> (4 * (j % 2))) & 15, high = (bw_load16(b + 2) >> (2 * j)) & 3;
     s->scales[2 * j] = s->scales[2 * j + 1] = d * (float)((low | high << 4) - 32);
-    for (int i = 0; i < 16; i++) s->codes[32 * j + i] = bw_nonlinear4[b[8 + 16 * j + i] & 15];
-    for (int i = 0; i < 16; i++) s->codes[32 * j + 16 + i] = bw_nonlinear4[b[8 + 16 * j + i] >> 4];
+    put_nibbles(b + 8 + 16 * j, s->codes + 32 * j);
   }
 }
 
@@ -82,26 +105,14 @@ static void split_iq4_xs(const uint8_t *b, bw_block_split *s) {
 // Eight signs from seven bits: the last one makes the number of minus signs even.
 static uint32_t even_signs(uint32_t s) { return s | (uint32_t)__builtin_parity(s) << 7; }
 
-// Eight values of an IQ2 grid.
-static void put_iq2(uint16_t point, uint32_t signs, int8_t *codes) {
-  static const int8_t values[4] = {8, 25, 43, 0};
-  for (int i = 0; i < 8; i++) {
-    const int8_t x = values[(point >> (2 * i)) & 3];
-    codes[i] = (signs >> i) & 1 ? -x : x;
-  }
+// Eight values of a grid of IQ2 or IQ1.
+static void put_eight(uint16_t point, uint32_t signs, uint8_t *codes) {
+  for (int i = 0; i < 8; i++) codes[i] = (uint8_t)(((point >> (2 * i)) & 3) | ((signs >> i) & 1) << 2);
 }
 
-// Four values of an IQ3 grid, whose codes 0…7 a table spells out.
-static void put_iq3(const int8_t *values, uint16_t point, uint32_t signs, int8_t *codes) {
-  for (int i = 0; i < 4; i++) {
-    const int8_t x = values[(point >> (4 * i)) & 7];
-    codes[i] = (signs >> i) & 1 ? -x : x;
-  }
-}
-
-// Eight ternary values, shifted by an eighth, in eighths.
-static void put_iq1(uint16_t point, int is_negative, int8_t *codes) {
-  for (int i = 0; i < 8; i++) codes[i] = (int8_t)(8 * (((point >> (2 * i)) & 3) - 1) + (is_negative ? -1 : 1));
+// Four values of a grid of IQ3.
+static void put_four(uint16_t point, uint32_t signs, uint8_t *codes) {
+  for (int i = 0; i < 4; i++) codes[i] = (uint8_t)(((point >> (4 * i)) & 7) | ((signs >> i) & 1) << 3);
 }
 
 static void split_iq2_xxs(const uint8_t *b, bw_block_split *s) {
@@ -111,7 +122,7 @@ static void split_iq2_xxs(const uint8_t *b, bw_block_split *s) {
     const uint32_t rest = bw_load32(points + 4);
     s->scales[2 * j] = s->scales[2 * j + 1] = d * (0.5f + (float)(rest >> 28)) * 0.25f;
     for (int i = 0; i < 4; i++)
-      put_iq2(bw_grid_iq2_xxs[points[i]], even_signs((rest >> (7 * i)) & 127), s->codes + 32 * j + 8 * i);
+      put_eight(bw_grid_iq2_xxs[points[i]], even_signs((rest >> (7 * i)) & 127), s->codes + 32 * j + 8 * i);
   }
 }
 
@@ -120,7 +131,7 @@ static void split_iq2_xs(const uint8_t *b, bw_block_split *s) {
   for (int j = 0; j < 16; j++) s->scales[j] = d * (0.5f + (float)((b[66 + j / 2] >> (4 * (j % 2))) & 15)) * 0.25f;
   for (int j = 0; j < 32; j++) {
     const uint32_t q = bw_load16(b + 2 + 2 * j);
-    put_iq2(bw_grid_iq2_xs[q & 511], even_signs(q >> 9), s->codes + 8 * j);
+    put_eight(bw_grid_iq2_xs[q & 511], even_signs(q >> 9), s->codes + 8 * j);
   }
 }
 
@@ -129,30 +140,28 @@ static void split_iq2_s(const uint8_t *b, bw_block_split *s) {
   for (int j = 0; j < 16; j++) s->scales[j] = d * (0.5f + (float)((b[74 + j / 2] >> (4 * (j % 2))) & 15)) * 0.25f;
   for (int j = 0; j < 32; j++) {
     const int q = b[2 + j] | ((b[66 + j / 4] >> (2 * (j % 4))) & 3) << 8;
-    put_iq2(bw_grid_iq2_s[q], b[34 + j], s->codes + 8 * j);
+    put_eight(bw_grid_iq2_s[q], b[34 + j], s->codes + 8 * j);
   }
 }
 
 static void split_iq3_xxs(const uint8_t *b, bw_block_split *s) {
-  static const int8_t values[8] = {4, 12, 20, 28, 36, 44, 52, 62};
   const float d = bw_half_at(b);
   for (int j = 0; j < 8; j++) {
     const uint32_t rest = bw_load32(b + 66 + 4 * j);
     s->scales[2 * j] = s->scales[2 * j + 1] = d * (0.5f + (float)(rest >> 28)) * 0.5f;
     for (int i = 0; i < 8; i++) {
       const uint32_t signs = even_signs((rest >> (7 * (i / 2))) & 127) >> (4 * (i % 2));
-      put_iq3(values, bw_grid_iq3_xxs[b[2 + 8 * j + i]], signs, s->codes + 32 * j + 4 * i);
+      put_four(bw_grid_iq3_xxs[b[2 + 8 * j + i]], signs, s->codes + 32 * j + 4 * i);
     }
   }
 }
 
 static void split_iq3_s(const uint8_t *b, bw_block_split *s) {
-  static const int8_t values[8] = {1, 3, 5, 7, 9, 11, 13, 15};
   const float d = bw_half_at(b);
   for (int j = 0; j < 16; j++) s->scales[j] = d * (float)(1 + 2 * ((b[106 + j / 4] >> (4 * ((j / 2) % 2))) & 15));
   for (int j = 0; j < 64; j++) {
     const int q = b[2 + j] | ((b[66 + j / 8] >> (j % 8)) & 1) << 8;
-    put_iq3(values, bw_grid_iq3_s[q], (uint32_t)b[74 + j / 2] >> (4 * (j % 2)), s->codes + 4 * j);
+    put_four(bw_grid_iq3_s[q], (uint32_t)b[74 + j / 2] >> (4 * (j % 2)), s->codes + 4 * j);
   }
 }
 
@@ -162,8 +171,9 @@ static void split_iq1_s(const uint8_t *b, bw_block_split *s) {
     const int high = bw_load16(b + 34 + 2 * j);
     s->scales[2 * j] = s->scales[2 * j + 1] = d * (float)(2 * ((high >> 12) & 7) + 1) * 0.125f;
     for (int i = 0; i < 4; i++)
-      put_iq1(
-          bw_grid_iq1[b[2 + 4 * j + i] | ((high >> (3 * i)) & 7) << 8], high >> 15, s->codes + 32 * j + 8 * i);
+      put_eight(
+          bw_grid_iq1[b[2 + 4 * j + i] | ((high >> (3 * i)) & 7) << 8], high >> 15 ? 255 : 0,
+          s->codes + 32 * j + 8 * i);
   }
 }
 
@@ -179,7 +189,7 @@ static void split_iq1_m(const uint8_t *b, bw_block_split *s) {
   }
   for (int j = 0; j < 32; j++) {
     const int high = b[32 + j / 2] >> (4 * (j % 2));
-    put_iq1(bw_grid_iq1[b[j] | (high & 7) << 8], (high >> 3) & 1, s->codes + 8 * j);
+    put_eight(bw_grid_iq1[b[j] | (high & 7) << 8], (high >> 3) & 1 ? 255 : 0, s->codes + 8 * j);
   }
 }
 

@@ -14,12 +14,12 @@ int32_t bw_resident_format(int32_t type) {
     case BW_Q1_0:
     case BW_Q2_0: return BW_Q4_0;
     case BW_Q4_1:
-    case BW_Q5_1:
-    case BW_Q2_K: return BW_I8M;
+    case BW_Q2_K: return BW_I4M;
+    case BW_Q5_1: return BW_I5M;
     case BW_Q4_K:
     case BW_Q5_K:
     case BW_Q6_K: return type;
-    default: return BW_I8;
+    default: return BW_I4;
   }
 }
 
@@ -48,19 +48,29 @@ static void convert_integers(int32_t type, int32_t resident, const uint8_t *b, u
   }
 }
 
-// A block as blocks of 32 of I8 or I8M.
+// A block as blocks of 32 of I4, I4M or I5M.
 static void convert_split(int32_t type, int32_t resident, const uint8_t *b, uint8_t *out) {
   bw_block_split split;
   bw_split_block(type, b, &split);
   for (ptrdiff_t group = 0; group < bw_block_elements(type) / BW_GROUP; group++) {
+    const uint8_t *codes = split.codes + BW_GROUP * group;
     memcpy(out, split.scales + 2 * group, 8);
     out += 8;
-    if (resident == BW_I8M) {
+    if (resident != BW_I4) {
       memcpy(out, split.minima + 2 * group, 8);
       out += 8;
     }
-    memcpy(out, split.codes + BW_GROUP * group, BW_GROUP);
-    out += BW_GROUP;
+    for (int i = 0; i < 16; i++) out[i] = (uint8_t)((codes[i] & 15) | codes[i + 16] << 4);
+    out += 16;
+    if (resident == BW_I4) {
+      *out++ = (uint8_t)bw_table_of(type);
+      *out++ = 0;
+    } else if (resident == BW_I5M) {
+      uint32_t high = 0;
+      for (int i = 0; i < BW_GROUP; i++) high |= (uint32_t)(codes[i] >> 4) << i;
+      memcpy(out, &high, 4);
+      out += 4;
+    }
   }
 }
 
@@ -70,7 +80,7 @@ ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const
   if (elements == 0) return 0;
   if (resident == type) return bw_pack_tile(type, columns, rows, tile);
   // One block of every row at a time; groups of a tile follow each other.
-  uint8_t blocks[BW_TILE_ROWS][BW_LONGEST_BLOCK / BW_GROUP * BW_I8M_BLOCK];
+  uint8_t blocks[BW_TILE_ROWS][BW_LONGEST_BLOCK / BW_GROUP * BW_I5M_BLOCK];
   const void *converted[BW_TILE_ROWS];
   ptrdiff_t first_bad = -1;
   for (ptrdiff_t block = 0; block < columns / elements; block++) {
@@ -78,10 +88,10 @@ ptrdiff_t bw_pack_blocks_tile(int32_t type, ptrdiff_t columns, const void *const
       converted[lane] = rows[lane] ? blocks[lane] : NULL;
       if (!rows[lane]) continue;
       const uint8_t *source = (const uint8_t *)rows[lane] + block * bytes;
-      if (resident == BW_I8 || resident == BW_I8M) {
-        convert_split(type, resident, source, blocks[lane]);
-      } else {
+      if (resident == BW_Q8_0 || resident == BW_Q4_0) {
         convert_integers(type, resident, source, blocks[lane]);
+      } else {
+        convert_split(type, resident, source, blocks[lane]);
       }
     }
     const ptrdiff_t bad = bw_pack_tile(

@@ -35,13 +35,15 @@ BW_NEON_INLINE int code_offset(int32_t format) { return format == BW_Q4_0 ? 8 : 
 /// Scales that hold for one group (tiles.h).
 BW_NEON_INLINE int scale_count(int32_t format) { return bw_has_parts(format) ? bw_part_count(format) : 1; }
 
-/// Codes of quad `quad` (0…7) of a group for rows 4 · part … 4 · part + 3 of a tile, four to a lane; signed bytes.
+/// Codes of quad `quad` (0…7) of a group for rows 4 · part … 4 · part + 3 of a tile, four to a lane; signed bytes. Of I4
+/// what the table says.
 BW_NEON_INLINE int8x16_t quad_codes(int32_t format, const uint8_t *codes, int quad, int part) {
-  const int is_byte = format == BW_Q8_0 || format == BW_I8 || format == BW_I8M;
+  const int is_byte = format == BW_Q8_0;
   const uint8x16_t bytes = vld1q_u8(codes + 64 * (is_byte ? quad : quad % 4) + 16 * part);
   if (is_byte) return vreinterpretq_s8_u8(bytes);
   const uint8x16_t low = quad < 4 ? vandq_u8(bytes, vdupq_n_u8(15)) : vshrq_n_u8(bytes, 4);
-  if (format == BW_Q5_K) {
+  if (format == BW_I4) return vqtbl1q_s8(vld1q_s8((const int8_t *)codes + BW_I4_TABLE), low);
+  if (format == BW_Q5_K || format == BW_I5M) {
     // Bit `quad` of the plane becomes bit 4.
     const uint8x16_t plane = vld1q_u8(codes + BW_Q5K_PLANE + 16 * part);
     const uint8x16_t moved = vshlq_u8(plane, vdupq_n_s8((int8_t)(4 - quad)));
@@ -94,13 +96,15 @@ BW_NEON_INLINE float32x4x2_t row_scales(int32_t format, const uint8_t *tile, ptr
       const uint8_t *head = bw_q6k_super(tile, g);
       return signed_scales(head + 8 * part, head + BW_Q6K_SCALES + BW_TILE_ROWS * (2 * within + half) + 4 * part);
     }
-    default: return floats_8(group_codes(format, tile, g), BW_I8_SCALES, half, part);
+    default: return floats_8(group_codes(format, tile, g), bw_scales_offset(format), half, part);
   }
 }
 
 /// What rows 4 · part … 4 · part + 7 of a format with a minimum subtract from every weight of group g, or of its half.
 BW_NEON_INLINE float32x4x2_t row_minima(int32_t format, const uint8_t *tile, ptrdiff_t g, int half, int part) {
-  if (format == BW_I8M) return floats_8(group_codes(format, tile, g), BW_I8_MINS, half, part);
+  if (format == BW_I4M || format == BW_I5M) {
+    return floats_8(group_codes(format, tile, g), bw_minima_offset(format), half, part);
+  }
   const uint8_t *head = format == BW_Q4_K ? bw_q4k_super(tile, g) : bw_q5k_super(tile, g);
   const uint8_t *factors = head + BW_Q4K_MINS + BW_TILE_ROWS * (g % BW_SUPER_GROUPS) + 4 * part;
   return unsigned_scales(head + BW_Q4K_MIN_D + 8 * part, factors);
@@ -368,11 +372,14 @@ BW_NEON_DOT void tiles_of_q6k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t e
 BW_NEON_DOT void tiles_of_q5k(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q5_K, 0, job, first, end);
 }
-BW_NEON_DOT void tiles_of_i8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8, 0, job, first, end);
+BW_NEON_DOT void tiles_of_i4(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4, 0, job, first, end);
 }
-BW_NEON_DOT void tiles_of_i8m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8M, 0, job, first, end);
+BW_NEON_DOT void tiles_of_i4m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4M, 0, job, first, end);
+}
+BW_NEON_DOT void tiles_of_i5m(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I5M, 0, job, first, end);
 }
 BW_NEON_DOT void tiles_of_q8_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q8_0, 1, job, first, end);
@@ -390,11 +397,14 @@ BW_NEON_DOT void tiles_of_q6k_int8(const bw_matmul *job, ptrdiff_t first, ptrdif
 BW_NEON_DOT void tiles_of_q5k_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
   all_rows(BW_Q5_K, 1, job, first, end);
 }
-BW_NEON_DOT void tiles_of_i8_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8, 1, job, first, end);
+BW_NEON_DOT void tiles_of_i4_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4, 1, job, first, end);
 }
-BW_NEON_DOT void tiles_of_i8m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  all_rows(BW_I8M, 1, job, first, end);
+BW_NEON_DOT void tiles_of_i4m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I4M, 1, job, first, end);
+}
+BW_NEON_DOT void tiles_of_i5m_int8(const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
+  all_rows(BW_I5M, 1, job, first, end);
 }
 
 static bw_tiles_function *product_of(int32_t format, int is_int8) {
@@ -407,8 +417,9 @@ static bw_tiles_function *product_of(int32_t format, int is_int8) {
     case BW_Q4_K: return is_int8 ? tiles_of_q4k_int8 : tiles_of_q4k;
     case BW_Q5_K: return is_int8 ? tiles_of_q5k_int8 : tiles_of_q5k;
     case BW_Q6_K: return is_int8 ? tiles_of_q6k_int8 : tiles_of_q6k;
-    case BW_I8: return is_int8 ? tiles_of_i8_int8 : tiles_of_i8;
-    case BW_I8M: return is_int8 ? tiles_of_i8m_int8 : tiles_of_i8m;
+    case BW_I4: return is_int8 ? tiles_of_i4_int8 : tiles_of_i4;
+    case BW_I4M: return is_int8 ? tiles_of_i4m_int8 : tiles_of_i4m;
+    case BW_I5M: return is_int8 ? tiles_of_i5m_int8 : tiles_of_i5m;
     default: return NULL;
   }
 }

@@ -4,7 +4,7 @@
 //   Q4_0            [4 quads][16 rows][4 k] bytes (low nibble: quad j, high nibble: quad j + 4), then 16 scales
 //   the others      in tiles.h
 // Rows and inner elements beyond the matrix are zero (nibble 8 with scale 0 for Q4_0).
-#include "block_layouts.h"
+#include "block_split.h"
 #include "tiles.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -141,31 +141,58 @@ static int pack_row_q6k(ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, ui
   return bad;
 }
 
-// Rows are blocks of 32 as the header of the module says.
-static int pack_row_i8(int has_minimum, ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
-  static const uint8_t zeros[BW_I8M_BLOCK] = {0};
-  const ptrdiff_t block_bytes = has_minimum ? BW_I8M_BLOCK : BW_I8_BLOCK;
-  const ptrdiff_t group_bytes = has_minimum ? BW_I8M_BYTES : BW_I8_BYTES;
+/// Blocks of I4, I4M and I5M as the header of the module has them.
+static ptrdiff_t memory_block_bytes(int32_t format) {
+  return format == BW_I4 ? BW_I4_BLOCK : format == BW_I4M ? BW_I4M_BLOCK : BW_I5M_BLOCK;
+}
+
+/// What the scale of element k of such a block is multiplied with.
+static int memory_block_code(int32_t format, const uint8_t *block, int k) {
+  const uint8_t *codes = block + (format == BW_I4 ? 8 : 16);
+  const int nibble = k < 16 ? codes[k] & 15 : codes[k - 16] >> 4;
+  if (format == BW_I4) return bw_tables[codes[16] % BW_TABLE_COUNT][nibble];
+  return format == BW_I4M ? nibble : nibble | (int)(bw_load32(codes + 16) >> k & 1) << 4;
+}
+
+static float memory_block_float(const uint8_t *block, int index) {
+  float value;
+  memcpy(&value, block + 4 * index, 4);
+  return value;
+}
+
+static int pack_row_i45(int32_t format, ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
+  static const uint8_t zeros[BW_I5M_BLOCK] = {0};
   int bad = 0;
   for (ptrdiff_t g = 0; g < groups; g++) {
-    const uint8_t *block = row ? row + g * block_bytes : zeros;
-    uint8_t *group = tile + g * group_bytes;
-    const int8_t *codes = (const int8_t *)block + block_bytes - BW_GROUP;
+    const uint8_t *block = row ? row + g * memory_block_bytes(format) : zeros;
+    const uint8_t *codes = block + (format == BW_I4 ? 8 : 16);
+    uint8_t *group = tile + g * bw_group_bytes(format);
     for (int half = 0; half < 2; half++) {
-      float scale, minimum = 0;
-      memcpy(&scale, block + 4 * half, 4);
-      if (has_minimum) memcpy(&minimum, block + 8 + 4 * half, 4);
-      // Where the value of the largest code is finite all are; infinite scales of zeros alone are none.
+      const float scale = memory_block_float(block, half);
+      const float minimum = bw_has_minimum(format) ? memory_block_float(block, 2 + half) : 0;
+      // Where the value of the largest code is finite all are; an infinite scale of zeros makes NaNs.
       int largest = 0;
-      for (int i = 16 * half; i < 16 * half + 16; i++) {
-        const int magnitude = codes[i] < 0 ? -codes[i] : codes[i];
+      for (int k = 16 * half; k < 16 * half + 16; k++) {
+        const int code = memory_block_code(format, block, k), magnitude = code < 0 ? -code : code;
         largest = magnitude > largest ? magnitude : largest;
       }
       bad |= !isfinite(scale * (float)largest) | !isfinite(minimum);
-      memcpy(group + BW_I8_SCALES + 4 * (BW_TILE_ROWS * half + lane), &scale, 4);
-      if (has_minimum) memcpy(group + BW_I8_MINS + 4 * (BW_TILE_ROWS * half + lane), &minimum, 4);
+      memcpy(group + bw_scales_offset(format) + 4 * (BW_TILE_ROWS * half + lane), &scale, 4);
+      if (bw_has_minimum(format)) {
+        memcpy(group + bw_minima_offset(format) + 4 * (BW_TILE_ROWS * half + lane), &minimum, 4);
+      }
     }
-    for (int quad = 0; quad < 8; quad++) memcpy(group + 64 * quad + 4 * lane, codes + 4 * quad, 4);
+    // The file pairs element i with i + 16, which is quad j with quad j + 4: the bytes move unchanged.
+    for (int quad = 0; quad < 4; quad++) memcpy(group + 64 * quad + 4 * lane, codes + 4 * quad, 4);
+    if (format == BW_I5M) {
+      uint8_t plane[4] = {0};
+      for (int k = 0; k < BW_GROUP; k++) plane[k % 4] |= (uint8_t)((bw_load32(codes + 16) >> k & 1) << (k / 4));
+      memcpy(group + BW_Q5K_PLANE + 4 * lane, plane, 4);
+    } else if (format == BW_I4 && (row || lane == 0)) {
+      // All rows of a matrix have the same.
+      memset(group + BW_I4_TABLE, 0, BW_I4_BYTES - BW_I4_TABLE);
+      memcpy(group + BW_I4_TABLE, bw_tables[codes[16] % BW_TABLE_COUNT], 16);
+    }
   }
   return bad;
 }
@@ -185,8 +212,9 @@ ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *row
       case BW_Q4_K: bad = pack_row_q45k(0, groups, row, lane, tile); break;
       case BW_Q5_K: bad = pack_row_q45k(1, groups, row, lane, tile); break;
       case BW_Q6_K: bad = pack_row_q6k(groups, row, lane, tile); break;
-      case BW_I8: bad = pack_row_i8(0, groups, row, lane, tile); break;
-      case BW_I8M: bad = pack_row_i8(1, groups, row, lane, tile); break;
+      case BW_I4:
+      case BW_I4M:
+      case BW_I5M: bad = pack_row_i45(format, groups, row, lane, tile); break;
       default: bad = pack_row_q4(groups, row, lane, tile); break;
     }
     if (bad && first_bad < 0) first_bad = lane;
@@ -225,17 +253,10 @@ void bw_decode_packed_row(
   }
 }
 
-static void decode_i8_block(int has_minimum, const uint8_t *bytes, ptrdiff_t index, float *out) {
-  const ptrdiff_t block_bytes = has_minimum ? BW_I8M_BLOCK : BW_I8_BLOCK;
-  const uint8_t *block = bytes + index * block_bytes;
-  const int8_t *codes = (const int8_t *)block + block_bytes - BW_GROUP;
+static void decode_memory_block(int32_t format, const uint8_t *block, float *out) {
   for (int k = 0; k < BW_GROUP; k++) {
-    float scale, minimum = 0;
-    memcpy(&scale, block + 4 * (k / 16), 4);
-    out[k] = scale * (float)codes[k];
-    if (!has_minimum) continue;
-    memcpy(&minimum, block + 8 + 4 * (k / 16), 4);
-    out[k] -= minimum;
+    out[k] = memory_block_float(block, k / 16) * (float)memory_block_code(format, block, k);
+    if (bw_has_minimum(format)) out[k] -= memory_block_float(block, 2 + k / 16);
   }
 }
 
@@ -259,9 +280,11 @@ void bw_decode(int32_t format, const void *source, ptrdiff_t count, float *out) 
     case BW_Q4_K:
     case BW_Q5_K:
     case BW_Q6_K: bw_decode_blocks(format, source, count, out); break;
-    case BW_I8:
-    case BW_I8M:
-      for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) decode_i8_block(format == BW_I8M, bytes, g, out + g * BW_GROUP);
+    case BW_I4:
+    case BW_I4M:
+    case BW_I5M:
+      for (ptrdiff_t g = 0; g < count / BW_GROUP; g++)
+        decode_memory_block(format, bytes + g * memory_block_bytes(format), out + g * BW_GROUP);
       break;
     default:
       for (ptrdiff_t g = 0; g < count / BW_GROUP; g++) {

@@ -8,13 +8,14 @@
 // Heads are 320 bytes and groups 256, 320 or 384, so that vectors never cross a cache line.
 //
 // Groups of the formats that are in memory only, for block types of files that no kernel computes with:
-//   I8    [8 quads][16 rows][4 k] signed bytes, then [2 halves][16 rows] f32 scales
-//         value = scale · q
-//   I8M   the same with codes of 0…31, then [2 halves][16 rows] f32 minima
+//   I4    the nibbles of Q4_0, [2 halves][16 rows] f32 scales, a table of 16 signed bytes, 16 bytes unused
+//         value = scale · table[q]
+//   I4M   the nibbles, the scales, [2 halves][16 rows] f32 minima
 //         value = scale · q − minimum
+//   I5M   as I4M, with a plane of fifth bits behind the nibbles as in Q5_K
 //
 // A part of a group has a scale of its own: the whole group of Q4_K and Q5_K, either half of the others. All variants
-// compute an output of these formats, group by group and part by part, as
+// compute an output of these formats, group by group and part by part (q: for I4 what the table says), as
 //   f32   sum = fma(w, x, sum) over the 32 elements of a group, from zero, w the value above (its product is exact, so that
 //         it rounds once); total = total + sum
 //   int8  total = fma(Σ q · xq, scale · x_scale, total); where there is a minimum then
@@ -39,10 +40,11 @@ enum {
   BW_Q5K_PLANE = 256,
   BW_Q5K_GROUP = 320,
   BW_Q5K_BYTES = BW_SUPER_HEAD + BW_SUPER_GROUPS * BW_Q5K_GROUP,
-  BW_I8_SCALES = 512,
-  BW_I8_MINS = 640,
-  BW_I8_BYTES = 640,
-  BW_I8M_BYTES = 768,
+  BW_I4_SCALES = 256,
+  BW_I4_TABLE = 384,
+  BW_I4_BYTES = 416,
+  BW_I4M_BYTES = 512,
+  BW_I5M_BYTES = 576,
 };
 
 /// Bytes of a group of 32 inner elements of the 16 rows of a tile, heads shared out evenly; 0 for other formats.
@@ -56,8 +58,9 @@ static inline ptrdiff_t bw_group_bytes(int32_t format) {
     case BW_Q4_K: return BW_Q4K_BYTES / BW_SUPER_GROUPS;
     case BW_Q5_K: return BW_Q5K_BYTES / BW_SUPER_GROUPS;
     case BW_Q6_K: return BW_Q6K_BYTES / BW_SUPER_GROUPS;
-    case BW_I8: return BW_I8_BYTES;
-    case BW_I8M: return BW_I8M_BYTES;
+    case BW_I4: return BW_I4_BYTES;
+    case BW_I4M: return BW_I4M_BYTES;
+    case BW_I5M: return BW_I5M_BYTES;
     default: return 0;
   }
 }
@@ -132,15 +135,26 @@ static inline float bw_q5k_min(const uint8_t *tile, ptrdiff_t g, int lane) {
          (float)super[BW_Q4K_MINS + BW_TILE_ROWS * (g % BW_SUPER_GROUPS) + lane];
 }
 
-/// The code of inner element k (0…31) of group g.
-static inline int bw_q5k_code(const uint8_t *tile, ptrdiff_t g, int k, int lane) {
-  const uint8_t *codes = bw_q5k_codes(tile, g);
-  const uint8_t low = codes[64 * (k / 4 % 4) + 4 * lane + k % 4];
-  const uint8_t high = codes[BW_Q5K_PLANE + 4 * lane + k % 4];
-  return (k < 16 ? low & 15 : low >> 4) | ((high >> (k / 4)) & 1) << 4;
+/// The nibble of inner element k (0…31) of a group.
+static inline int bw_nibble(const uint8_t *codes, int k, int lane) {
+  const uint8_t byte = codes[64 * (k / 4 % 4) + 4 * lane + k % 4];
+  return k < 16 ? byte & 15 : byte >> 4;
 }
 
-/// One of the f32 numbers behind the codes of a group of I8 or I8M.
+/// The same with the bit of the plane behind the nibbles.
+static inline int bw_five_bits(const uint8_t *codes, int k, int lane) {
+  return bw_nibble(codes, k, lane) | ((codes[BW_Q5K_PLANE + 4 * lane + k % 4] >> (k / 4)) & 1) << 4;
+}
+
+/// Where the f32 scales of a group of I4, I4M or I5M lie.
+static inline ptrdiff_t bw_scales_offset(int32_t format) {
+  return format == BW_I5M ? BW_Q5K_GROUP : BW_I4_SCALES;
+}
+
+/// Where the f32 minima of a group of I4M or I5M lie.
+static inline ptrdiff_t bw_minima_offset(int32_t format) { return bw_scales_offset(format) + 2 * 4 * BW_TILE_ROWS; }
+
+/// One of these numbers.
 static inline float bw_group_float(const uint8_t *group, ptrdiff_t offset, int half, int lane) {
   float value;
   memcpy(&value, group + offset + 4 * (BW_TILE_ROWS * half + lane), 4);
@@ -151,14 +165,15 @@ static inline float bw_group_float(const uint8_t *group, ptrdiff_t offset, int h
 
 /// Whether the text at the top describes the products of a format.
 static inline int bw_has_parts(int32_t format) {
-  return format == BW_Q4_K || format == BW_Q5_K || format == BW_Q6_K || format == BW_I8 || format == BW_I8M;
+  return format == BW_Q4_K || format == BW_Q5_K || format == BW_Q6_K || format == BW_I4 || format == BW_I4M ||
+         format == BW_I5M;
 }
 
 /// Parts of a group.
 static inline int bw_part_count(int32_t format) { return format == BW_Q4_K || format == BW_Q5_K ? 1 : 2; }
 
 static inline int bw_has_minimum(int32_t format) {
-  return format == BW_Q4_K || format == BW_Q5_K || format == BW_I8M;
+  return format == BW_Q4_K || format == BW_Q5_K || format == BW_I4M || format == BW_I5M;
 }
 
 static inline float bw_part_scale(int32_t format, const uint8_t *tile, ptrdiff_t g, int part, int lane) {
@@ -166,7 +181,7 @@ static inline float bw_part_scale(int32_t format, const uint8_t *tile, ptrdiff_t
     case BW_Q4_K: return bw_q4k_scale(tile, g, lane);
     case BW_Q5_K: return bw_q5k_scale(tile, g, lane);
     case BW_Q6_K: return bw_q6k_scale(tile, g, part, lane);
-    default: return bw_group_float(tile + g * bw_group_bytes(format), BW_I8_SCALES, part, lane);
+    default: return bw_group_float(tile + g * bw_group_bytes(format), bw_scales_offset(format), part, lane);
   }
 }
 
@@ -175,18 +190,21 @@ static inline float bw_part_minimum(int32_t format, const uint8_t *tile, ptrdiff
   switch (format) {
     case BW_Q4_K: return bw_q4k_min(tile, g, lane);
     case BW_Q5_K: return bw_q5k_min(tile, g, lane);
-    default: return bw_group_float(tile + g * bw_group_bytes(format), BW_I8_MINS, part, lane);
+    default: return bw_group_float(tile + g * bw_group_bytes(format), bw_minima_offset(format), part, lane);
   }
 }
 
-/// The code of inner element k (0…31) of group g.
+/// What the scale of inner element k (0…31) of group g is multiplied with.
 static inline int bw_part_code(int32_t format, const uint8_t *tile, ptrdiff_t g, int k, int lane) {
   switch (format) {
     case BW_Q4_K: return bw_q4k_code(tile, g, k, lane);
-    case BW_Q5_K: return bw_q5k_code(tile, g, k, lane);
+    case BW_Q5_K: return bw_five_bits(bw_q5k_codes(tile, g), k, lane);
     case BW_Q6_K: return bw_q6k_code(tile, g, k, lane);
-    default: return (int8_t)tile[g * bw_group_bytes(format) + 64 * (k / 4) + 4 * lane + k % 4];
+    default: break;
   }
+  const uint8_t *group = tile + g * bw_group_bytes(format);
+  if (format == BW_I4) return (int8_t)group[BW_I4_TABLE + bw_nibble(group, k, lane)];
+  return format == BW_I4M ? bw_nibble(group, k, lane) : bw_five_bits(group, k, lane);
 }
 
 /// The value of inner element k (0…31) of group g.

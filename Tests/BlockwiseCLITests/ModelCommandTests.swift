@@ -173,20 +173,20 @@ struct ModelCommandTests {
     let folder = try TemporaryFolder()
     let path = try folder.write("a.gguf", file.bytes())
     let text = try CommandLineTool.run(["inspect", path]).text
-    #expect(text.contains("Q2_K → I8M in memory") && !text.contains("Q4_K →") && !text.contains("Q5_K →"))
-    #expect(text.contains("Q2_K: 1 tensor, output.weight, 4.6 times the bytes as I8M"))
+    #expect(text.contains("Q2_K → I4M in memory") && !text.contains("Q4_K →") && !text.contains("Q5_K →"))
+    #expect(text.contains("Q2_K: 1 tensor, output.weight, 3.0 times the bytes as I4M"))
     let json = try CommandLineTool.run(["inspect", path, "--json"]).json()
     // The other tensors of a layer are not there, which is said as well.
     #expect(try json.string("problem").contains("blk.0.attn_norm.weight"))
     // The embedding is no head, so it stays in its blocks of 110 bytes.
-    #expect(try json.integer("memory_bytes") == 48 * 110 + 48 * 384 + 48 * 144 + 48 * 176)
+    #expect(try json.integer("memory_bytes") == 48 * 110 + 48 * 256 + 48 * 144 + 48 * 176)
     let formats = try json.array("formats").map { try ($0.string("name"), $0.string("in_memory")) }
-    #expect(Set(formats.map { "\($0.0) \($0.1)" }) == ["Q3_K I8", "Q2_K I8M", "Q4_K Q4_K", "Q5_K Q5_K"])
+    #expect(Set(formats.map { "\($0.0) \($0.1)" }) == ["Q3_K I4", "Q2_K I4M", "Q4_K Q4_K", "Q5_K Q5_K"])
     // Rows of the embedding are read as they are, so it is none of these.
     let fallbacks = try json.array("fallbacks")
     #expect(try fallbacks.map { try $0.string("name") } == ["output.weight"])
     #expect(try fallbacks[0].integer("bytes") == 48 * 84)
-    #expect(try fallbacks[0].integer("memory_bytes") == 48 * 384)
+    #expect(try fallbacks[0].integer("memory_bytes") == 48 * 256)
   }
 
   @Test func `inspect shows what this version cannot run`() throws {

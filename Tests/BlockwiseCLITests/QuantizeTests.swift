@@ -48,7 +48,7 @@ struct QuantizeTests {
       ([Self.model, Self.model, "-f", "q8_0", "--force"], 1, "itself"),
       ([Self.model, folder.path + "/a.gguf", "-f", "q9"], 64, "q9"),
       // A format of memory, which no file has.
-      ([Self.model, folder.path + "/a.gguf", "-f", "i8m"], 64, "i8m"),
+      ([Self.model, folder.path + "/a.gguf", "-f", "i4m"], 64, "i4m"),
       ([Self.model, folder.path + "/a.gguf"], 64, "--format"),
       ([Self.model, folder.path + "/folder", "-f", "q8_0"], 64, "f32, f16 or bf16"),
       ([Self.model, folder.path + "/a.gguf", "-f", "f16", "--tensor-type", "attn_v"], 64, "attn_v"),

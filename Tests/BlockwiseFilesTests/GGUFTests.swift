@@ -104,9 +104,9 @@ import Testing
       #expect(type.blockByteCount == format.blockByteCount)
     }
     // No file has the formats of memory.
-    #expect(WeightFormat.allCases.filter { !WeightFormat.ofFiles.contains($0) } == [.i8, .i8m])
-    for format in [WeightFormat.i8, .i8m] { #expect(TensorType.ggml(format.rawValue) == nil) }
-    #expect(!TensorType.decodableNames.contains { $0.hasPrefix("I8") })
+    #expect(WeightFormat.allCases.filter { !WeightFormat.ofFiles.contains($0) } == [.i4, .i4m, .i5m])
+    for format in [WeightFormat.i4, .i4m, .i5m] { #expect(TensorType.ggml(format.rawValue) == nil) }
+    #expect(Set(TensorType.decodableNames).isDisjoint(with: ["I4", "I4M", "I5M"]))
     // Blocks of activations are no weights, and integers none either.
     for id in [9, 15, 24, 25, 26, 27, 28] as [UInt32] {
       #expect(TensorType.ggml(id)?.isDecodable == false)

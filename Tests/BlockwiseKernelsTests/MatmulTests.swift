@@ -178,18 +178,17 @@ private let cases: [(format: WeightFormat, rows: Int, columns: Int, rowCount: In
 
   @Test(arguments: KernelVariant.available)
   func `int8 products are exact at the extreme bytes`(variant: KernelVariant) throws {
-    // All weights the largest there are (nibble 0 of Q4_0 is −8) and all activations at full scale.
+    // All weights the largest there are (nibble 0 of Q4_0 is −8, of the first table −127) and all activations at full scale.
     let one = encoded([Float(1)], as: .f16)
     let single = withUnsafeBytes(of: Float(1)) { Array($0) }
     func bytes(_ value: UInt8, _ count: Int) -> [UInt8] { [UInt8](repeating: value, count: count) }
     let cases: [(format: WeightFormat, block: [UInt8], weight: Float)] = [
       (.q8_0, one + bytes(0x80, 32), -128), (.q4_0, one + bytes(0, 16), -8),
       // Scales of 1 and minima of 0: bits of twelve bytes.
-      (
-        .q5_K, one + one + bytes(1, 4) + bytes(0, 4) + bytes(1, 4) + bytes(0xFF, 160), 31
-      ),
-      (.i8, single + single + bytes(0x80, 32), -128),
-      (.i8m, single + single + bytes(0, 8) + bytes(31, 32), 31),
+      (.q5_K, one + one + bytes(1, 4) + bytes(0, 4) + bytes(1, 4) + bytes(0xFF, 160), 31),
+      (.i4, single + single + bytes(0, 18), -127),
+      (.i4m, single + single + bytes(0, 8) + bytes(0xFF, 16), 15),
+      (.i5m, single + single + bytes(0, 8) + bytes(0xFF, 20), 31),
     ]
     for (format, block, weight) in cases {
       for sign in [Float(1), -1] {

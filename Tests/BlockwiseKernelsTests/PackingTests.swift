@@ -100,7 +100,7 @@ import Testing
     let rowByteCount = try #require(format.rowByteCount(elementCount: columns))
     let patterns: [[UInt8]] =
       switch format {
-      case .f32, .i8, .i8m: [[0, 0, 0x80, 0x7F], [0, 0, 0x80, 0xFF], [1, 0, 0xC0, 0x7F]]
+      case .f32, .i4, .i4m, .i5m: [[0, 0, 0x80, 0x7F], [0, 0, 0x80, 0xFF], [1, 0, 0xC0, 0x7F]]
       case .bf16: [[0x80, 0x7F], [0x80, 0xFF], [0xC1, 0x7F]]
       case .f16, .q8_0, .q4_0, .q4_K, .q5_K, .q6_K: [[0, 0x7C], [0, 0xFC], [1, 0x7E]]
       }

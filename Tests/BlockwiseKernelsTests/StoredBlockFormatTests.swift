@@ -76,8 +76,9 @@ import Testing
     let formats = Dictionary(grouping: StoredBlockFormat.allCases, by: \.residentFormat)
     #expect(
       formats == [
-        .q8_0: [.q5_0, .iq4_NL], .q4_0: [.tq1_0, .tq2_0, .q1_0, .q2_0], .i8m: [.q4_1, .q5_1, .q2_K],
-        .i8: [
+        .q8_0: [.q5_0, .iq4_NL], .q4_0: [.tq1_0, .tq2_0, .q1_0, .q2_0], .i4m: [.q4_1, .q2_K],
+        .i5m: [.q5_1],
+        .i4: [
           .q3_K, .iq2_XXS, .iq2_XS, .iq3_XXS, .iq1_S, .iq3_S, .iq2_S, .iq4_XS, .iq1_M, .mxfp4, .nvfp4,
         ],
       ])
@@ -192,7 +193,7 @@ import Testing
       let source = try #require($0.baseAddress)
       #expect(throws: PackingError.raggedRow(blockElementCount: 256, columns: 288)) {
         try PackedMatrix(
-          format: .i8, stored: .q3_K, columns: 288, sources: [.init(base: source, rowCount: 1)], pool: pool)
+          format: .i4, stored: .q3_K, columns: 288, sources: [.init(base: source, rowCount: 1)], pool: pool)
       }
       #expect(throws: PackingError.raggedRow(blockElementCount: 256, columns: 288)) {
         try StoredRows(format: .q3_K, rows: 1, columns: 288, source: source, pool: pool)

@@ -27,13 +27,14 @@ extension SplitMix {
         bytes += encoded([float(0.05)], as: .f16)
         for _ in 2..<format.blockByteCount { bytes.append(UInt8.random(in: 0...255, using: &self)) }
       }
-    case .i8, .i8m:
+    case .i4, .i4m, .i5m:
+      let table = UInt8.random(in: 0..<7, using: &self)
       for _ in 0..<elementCount / 32 {
-        for scale in floats(format == .i8 ? 2 : 4, 0.01) {
+        for scale in floats(format == .i4 ? 2 : 4, 0.01) {
           withUnsafeBytes(of: scale) { bytes.append(contentsOf: $0) }
         }
-        let codes: ClosedRange<UInt8> = format == .i8 ? 0...255 : 0...31
-        for _ in 0..<32 { bytes.append(UInt8.random(in: codes, using: &self)) }
+        for _ in 0..<(format == .i5m ? 20 : 16) { bytes.append(UInt8.random(in: 0...255, using: &self)) }
+        if format == .i4 { bytes += [table, 0] }
       }
     case .q4_K, .q5_K, .q6_K:
       for _ in 0..<elementCount / 256 {

@@ -63,7 +63,7 @@ import Testing
     let expected = try await ParityTests.logits(
       Self.load(folder.write("floats.gguf", floats.bytes())), tokens, pieces: [tokens.count])
     switch type.residentFormat {
-    case .i8, .i8m, .q4_K, .q5_K, .q6_K: #expect(found == expected)
+    case .i4, .i4m, .i5m, .q4_K, .q5_K, .q6_K: #expect(found == expected)
     default:
       // Integer weights are summed under their scale, so sums round in another order.
       #expect(relativeDifference(Array(found.joined()), Array(expected.joined())) <= ParityTests.bound)
@@ -120,7 +120,7 @@ import Testing
     let norms = 3 * 1024
     let matrices = (5 * 256 + 2 * 128) * 256
     let packed = try DecoderModel.residentByteCount(source, keepsBlocks: false).byteCount
-    #expect(packed == norms + matrices / 256 * 320 + (isTied ? 48 * 320 : 48 * 110 + 48 * 320))
+    #expect(packed == norms + matrices / 256 * 208 + (isTied ? 48 * 208 : 48 * 110 + 48 * 208))
     let kept = try DecoderModel.residentByteCount(source, keepsBlocks: true).byteCount
     #expect(kept == norms + matrices / 256 * 110 + (isTied ? 1 : 2) * 48 * 110)
     #expect(try Self.load(file, keepsBlocks: false).summary.weightByteCount == packed - norms)

@@ -5,7 +5,7 @@
 #include "harness.h"
 
 static const int32_t formats[] = {BW_F32, BW_F16, BW_BF16, BW_Q8_0, BW_Q4_0, BW_Q4_K,
-                                  BW_Q5_K, BW_Q6_K, BW_I8, BW_I8M};
+                                  BW_Q5_K, BW_Q6_K, BW_I4, BW_I4M, BW_I5M};
 
 static int is_float(int32_t format) { return format == BW_F32 || format == BW_F16 || format == BW_BF16; }
 
@@ -19,12 +19,16 @@ static const char *format_name(int32_t format) {
     case BW_Q4_K: return "Q4_K";
     case BW_Q5_K: return "Q5_K";
     case BW_Q6_K: return "Q6_K";
-    case BW_I8: return "I8";
-    default: return "I8M";
+    case BW_I4: return "I4";
+    case BW_I4M: return "I4M";
+    default: return "I5M";
   }
 }
 
-/// Bytes of a row as a file stores it.
+/// Whether a format is in memory only; its rows are blocks all the same.
+static int is_memory_only(int32_t format) { return format == BW_I4 || format == BW_I4M || format == BW_I5M; }
+
+/// Bytes of a row in blocks, as a file stores it.
 static size_t stored_bytes(int32_t format, ptrdiff_t columns) {
   switch (format) {
     case BW_F32: return (size_t)columns * 4;
@@ -34,7 +38,10 @@ static size_t stored_bytes(int32_t format, ptrdiff_t columns) {
     case BW_Q4_0: return (size_t)columns / 32 * 18;
     case BW_Q4_K: return (size_t)columns / 256 * 144;
     case BW_Q5_K: return (size_t)columns / 256 * 176;
-    default: return (size_t)columns / 256 * 210;
+    case BW_Q6_K: return (size_t)columns / 256 * 210;
+    case BW_I4: return (size_t)columns / 32 * 26;
+    case BW_I4M: return (size_t)columns / 32 * 32;
+    default: return (size_t)columns / 32 * 36;
   }
 }
 
@@ -44,8 +51,8 @@ static void put_half(uint8_t *at) {
   memcpy(at, &half, 2);
 }
 
-/// A random row as a file stores it; extreme bytes now and then.
-static void fill_stored(int32_t format, ptrdiff_t columns, uint8_t *row) {
+/// A random row in blocks; extreme bytes now and then. `table`: for I4, the same for all rows of a matrix.
+static void fill_stored(int32_t format, ptrdiff_t columns, uint8_t table, uint8_t *row) {
   const size_t bytes = stored_bytes(format, columns);
   switch (format) {
     case BW_F32:
@@ -65,23 +72,20 @@ static void fill_stored(int32_t format, ptrdiff_t columns, uint8_t *row) {
   } else {
     fill_bytes(row, bytes);
   }
+  if (is_memory_only(format)) {
+    const size_t block = stored_bytes(format, 32);
+    for (size_t b = 0; b < bytes; b += block) {
+      float numbers[4];
+      fill(numbers, 4, one_in(5) ? any_finite() : PLAIN);
+      memcpy(row + b, numbers, format == BW_I4 ? 8 : 16);
+      if (format == BW_I4) memcpy(row + b + 24, (uint8_t[2]){table, 0}, 2);
+    }
+    return;
+  }
   const size_t block = format == BW_Q8_0 ? 34 : format == BW_Q4_0 ? 18 : format == BW_Q4_K ? 144 : format == BW_Q5_K ? 176 : 210;
   for (size_t b = 0; b < bytes; b += block) {
     put_half(row + b + (format == BW_Q6_K ? 208 : 0));
     if (format == BW_Q4_K || format == BW_Q5_K) put_half(row + b + 2);
-  }
-}
-
-/// Formats that are in memory only, and have no rows in files.
-static int is_memory_only(int32_t format) { return format == BW_I8 || format == BW_I8M; }
-
-/// Random groups of them: codes, and numbers as scales and minima.
-static void fill_groups(int32_t format, ptrdiff_t group_count, uint8_t *groups) {
-  const ptrdiff_t bytes = bw_tile_group_bytes(format), codes = BW_GROUP * BW_TILE_ROWS;
-  for (ptrdiff_t g = 0; g < group_count; g++, groups += bytes) {
-    fill_bytes(groups, (size_t)codes);
-    for (ptrdiff_t i = 0; i < codes && format == BW_I8M; i++) groups[i] &= 31;
-    fill((float *)(void *)(groups + codes), (bytes - codes) / 4, one_in(5) ? any_finite() : PLAIN);
   }
 }
 
@@ -99,12 +103,12 @@ static void compare_product(int32_t format, int use_int8, int row_count) {
       special ? ", special numbers" : "");
 
   uint8_t *packed = guarded((size_t)(tiles * tile_bytes));
-  if (is_memory_only(format)) fill_groups(format, tiles * groups, packed);
+  const uint8_t table = (uint8_t)between(0, 6);
   uint8_t *stored = guarded((size_t)outputs * stored_bytes(format, columns));
-  for (ptrdiff_t i = 0; i < outputs && !is_memory_only(format); i++) {
-    fill_stored(format, columns, stored + (size_t)i * stored_bytes(format, columns));
+  for (ptrdiff_t i = 0; i < outputs; i++) {
+    fill_stored(format, columns, table, stored + (size_t)i * stored_bytes(format, columns));
   }
-  for (ptrdiff_t t = 0; t < tiles && !is_memory_only(format); t++) {
+  for (ptrdiff_t t = 0; t < tiles; t++) {
     const void *rows[BW_TILE_ROWS];
     for (ptrdiff_t i = 0; i < BW_TILE_ROWS; i++) {
       const ptrdiff_t row = t * BW_TILE_ROWS + i;

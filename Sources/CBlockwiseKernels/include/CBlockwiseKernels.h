@@ -13,12 +13,16 @@
 
 #pragma clang assume_nonnull begin
 
-/// Formats that the products compute with. Those of files have their ggml type numbers; I8 and I8M are formats of memory
-/// only, whose blocks of 32 hold the f32 scales of both halves, for I8M their f32 minima, and the codes.
+/// Formats that the products compute with. Those of files have their ggml type numbers; I4, I4M and I5M are formats of
+/// memory only. Their blocks of 32 hold the f32 scales of both halves, then
+///   I4    16 bytes of nibbles as in Q4_0, the number of a table of 16 signed bytes (one for a matrix), and a zero
+///   I4M   the f32 minima of both halves, and 16 bytes of nibbles
+///   I5M   the same, and four bytes of fifth bits
 enum {
   BW_F32 = 0, BW_F16 = 1, BW_Q4_0 = 2, BW_Q8_0 = 8, BW_Q4_K = 12, BW_Q5_K = 13, BW_Q6_K = 14, BW_BF16 = 30,
-  BW_I8 = 0x10000,    // signed codes, scale · q
-  BW_I8M = 0x10001,   // codes 0…31, scale · q − minimum
+  BW_I4 = 0x10000,    // scale · table[q]
+  BW_I4M = 0x10001,   // scale · q − minimum
+  BW_I5M = 0x10002,   // scale · q − minimum
 };
 
 /// Block types of GGUF that become another format in memory, by their ggml type numbers.
@@ -190,7 +194,7 @@ void bw_decode_blocks(int32_t type, const void *source, ptrdiff_t count, float *
 /// 1 if all of `count` elements of such a type are finite numbers, else 0.
 int32_t bw_blocks_are_finite(int32_t type, const void *source, ptrdiff_t count);
 /// The format of such a type in memory, which has the same values bit for bit: Q8_0 or Q4_0 where blocks are one
-/// half-precision scale times small integers, I8M where they have minima, else I8.
+/// half-precision scale times small integers, I4M or I5M where they have minima, else I4.
 int32_t bw_resident_format(int32_t type);
 /// `bw_pack_tile` from rows of such a type into a tile of that format; `columns` is a whole number of blocks.
 ptrdiff_t bw_pack_blocks_tile(
