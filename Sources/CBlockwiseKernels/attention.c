@@ -18,8 +18,8 @@ enum {
   MOST_LEAD = 64,             // keys of a row before the common ones
   MOST_BLOCK_KEYS = 64,
   MOST_COPIES = 4,            // of a query
-  BLOCK_FLOATS = 4096,        // widened keys that stay in the innermost cache
-  TILE_FLOATS = 1 << 17,      // queries, scores and totals of several rows
+  BLOCK_FLOATS = 2048,        // widened keys that stay in the innermost cache beside those that are to come
+  TILE_FLOATS = 1 << 18,      // queries, scores and totals of several rows
 };
 
 /// Where a row stands in its list of slots.
