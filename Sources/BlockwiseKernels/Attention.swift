@@ -39,33 +39,65 @@ package struct AttentionHead: Sendable, Hashable {
   }
 }
 
+/// Rows of one sequence and their query heads that share one key/value head: what attention is asked at a time.
+///
+/// Pointers and numbers only; whoever makes one keeps the memory behind it alive.
+package struct AttentionBlock {
+  package var head: AttentionHead
+  /// Base address of every page of the sequence.
+  package var pages: UnsafePointer<UnsafeMutableRawPointer>
+  /// Row `i` sees `runs[runBounds[i]..<runBounds[i + 1]]`, in the order of absolute position (for a tree: prefix, then
+  /// ancestors).
+  package var runs: UnsafePointer<SlotRun>
+  /// `rowCount + 1` entries.
+  package var runBounds: UnsafePointer<Int>
+  package var rowCount: Int
+  /// Query heads of a row.
+  package var queryCount: Int
+  /// `[rowCount, queryCount, headDimension]`.
+  package var queries: UnsafePointer<Float>
+  package var queryRowStride: Int
+  package var queryStride: Int
+  /// `[rowCount, queryCount, headDimension]`.
+  package var output: UnsafeMutablePointer<Float>
+  package var outputRowStride: Int
+  package var outputStride: Int
+  /// ``Kernels/attentionScratchCount(headDimension:visibleCount:)`` floats.
+  package var scratch: UnsafeMutablePointer<Float>
+
+  package init(
+    head: AttentionHead, pages: UnsafePointer<UnsafeMutableRawPointer>, runs: UnsafePointer<SlotRun>,
+    runBounds: UnsafePointer<Int>, rowCount: Int, queryCount: Int, queries: UnsafePointer<Float>,
+    queryRowStride: Int, queryStride: Int, output: UnsafeMutablePointer<Float>, outputRowStride: Int,
+    outputStride: Int, scratch: UnsafeMutablePointer<Float>
+  ) {
+    self.head = head
+    self.pages = pages
+    self.runs = runs
+    self.runBounds = runBounds
+    self.rowCount = rowCount
+    self.queryCount = queryCount
+    self.queries = queries
+    self.queryRowStride = queryRowStride
+    self.queryStride = queryStride
+    self.output = output
+    self.outputRowStride = outputRowStride
+    self.outputStride = outputStride
+    self.scratch = scratch
+  }
+}
+
 extension Kernels {
-  /// Softmax attention of one row for the query heads that share one key/value head.
+  /// Softmax attention of every row and query head of a block.
   ///
   /// Two passes: all scores and their exact maximum, then `Σ exp(s − max) · value` strictly in the order of the
-  /// runs, divided by `Σ exp(s − max)`. Cutting the same slots into other runs does not change a bit, nor does the
-  /// number of query heads given together. No visible slot gives zeros.
-  ///
-  /// - Parameters:
-  ///   - queries: `[queryCount, headDimension]`, rows `queryStride` apart.
-  ///   - head: where the keys and values are.
-  ///   - pages: base address of every page of the sequence.
-  ///   - runs: the visible slots in the order of absolute position (for a tree: prefix, then ancestors).
-  ///   - output: `[queryCount, headDimension]`, rows `outputStride` apart.
-  ///   - scores: scratch of `queryCount · visible slots` floats.
-  package func attend(
-    queries: UnsafePointer<Float>, queryStride: Int, queryCount: Int, head: AttentionHead,
-    pages: UnsafePointer<UnsafeMutableRawPointer>, runs: UnsafeBufferPointer<SlotRun>,
-    into output: UnsafeMutablePointer<Float>, outputStride: Int, scores: UnsafeMutablePointer<Float>
-  ) {
-    guard let firstRun = runs.baseAddress else {
-      for query in 0..<queryCount {
-        (output + query * outputStride).update(repeating: 0, count: head.headDimension)
-      }
-      return
-    }
+  /// runs, divided by `Σ exp(s − max)`. Rows that see the same keys, or nearly, are done together, and that shows in no
+  /// bit: nor does cutting the same slots into other runs, nor the number of rows and query heads given at a time. A row
+  /// without visible slots gets zeros.
+  package func attend(_ block: AttentionBlock) {
+    let head = block.head
     var job = bw_attention(
-      pages: UnsafeRawPointer(pages).assumingMemoryBound(to: UnsafeRawPointer.self),
+      pages: UnsafeRawPointer(block.pages).assumingMemoryBound(to: UnsafeRawPointer.self),
       key_offset: head.keyOffset,
       value_offset: head.valueOffset,
       row_bytes: head.format.rowByteCount(headDimension: head.headDimension),
@@ -73,14 +105,22 @@ extension Kernels {
       head_dimension: Int32(head.headDimension),
       scale: head.scale,
       soft_cap: head.softCap ?? 0,
-      runs: UnsafeRawPointer(firstRun).assumingMemoryBound(to: bw_run.self),
-      run_count: runs.count,
-      queries: queries,
-      query_stride: queryStride,
-      query_count: queryCount,
-      output: output,
-      output_stride: outputStride,
-      scores: scores)
+      runs: UnsafeRawPointer(block.runs).assumingMemoryBound(to: bw_run.self),
+      run_bounds: block.runBounds,
+      row_count: block.rowCount,
+      query_count: block.queryCount,
+      queries: block.queries,
+      query_row_stride: block.queryRowStride,
+      query_stride: block.queryStride,
+      output: block.output,
+      output_row_stride: block.outputRowStride,
+      output_stride: block.outputStride,
+      scratch: block.scratch)
     table.pointee.attend(&job)
+  }
+
+  /// Floats of scratch that ``attend(_:)`` needs for rows that see at most `visibleCount` keys each.
+  package static func attentionScratchCount(headDimension: Int, visibleCount: Int) -> Int {
+    bw_attention_scratch(Int32(headDimension), visibleCount)
   }
 }

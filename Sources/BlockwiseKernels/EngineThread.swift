@@ -46,7 +46,8 @@ package final class EngineThread: TaskExecutor {
     if isCurrent {
       // Others take their turn between the passes of a task that never leaves the thread.
       if queue.isAwaited { await Task.yield() }
-      return try body()
+      // Wherever the task goes on: a job runs on this thread only.
+      if isCurrent { return try body() }
     }
     return try await withCheckedThrowingContinuation { continuation in
       queue.append { continuation.resume(with: Swift.Result { try body() }) }

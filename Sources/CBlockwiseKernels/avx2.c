@@ -1,4 +1,4 @@
-// The AVX2 variant: work on single rows, and the table. Products and attention are in files of their own.
+// The AVX2 variant: work on single rows, and the tables. Products and attention are in files of their own.
 #if defined(__x86_64__)
 
 #include "avx2.h"
@@ -365,30 +365,42 @@ BW_AVX2 void reduce_logits(const float *x, ptrdiff_t count, bw_logit_tile *resul
   *result = r;
 }
 
-#define BW_AVX2_ENTRIES \
-  .quantize_rows = quantize_rows, \
-  .rms_norm = rms_norm, \
+// What AVX-512 has no code of its own for.
+#define BW_SHARED_ENTRIES \
   .layer_norm = layer_norm, \
   .rotate_halves = rotate_halves, \
   .rotate_pairs = rotate_pairs, \
-  .silu_multiply = silu_multiply, \
-  .add = add, \
   .scale = scale, \
   .soft_cap = soft_cap, \
   .exponentials = exponentials, \
   .encode_row = encode_row, \
-  .decode_row = decode_row, \
-  .reduce_logits = reduce_logits, \
-  .attend = bw_avx2_attend
+  .decode_row = decode_row
 
 const bw_kernels *bw_avx2_table(void) {
-  static const bw_kernels table = {.matmul = bw_avx2_matmul, .has_product = bw_avx2_has_product, BW_AVX2_ENTRIES};
+  static const bw_kernels table = {
+      .matmul = bw_avx2_matmul,
+      .has_product = bw_avx2_has_product,
+      .quantize_rows = quantize_rows,
+      .rms_norm = rms_norm,
+      .silu_multiply = silu_multiply,
+      .add = add,
+      .reduce_logits = reduce_logits,
+      .attend = bw_avx2_attend,
+      BW_SHARED_ENTRIES};
   return &table;
 }
 
 const bw_kernels *bw_avx512_table(void) {
-  // Everything but the products is small or bound by memory: eight lanes do.
-  static const bw_kernels table = {.matmul = bw_avx512_matmul, .has_product = bw_avx512_has_product, BW_AVX2_ENTRIES};
+  static const bw_kernels table = {
+      .matmul = bw_avx512_matmul,
+      .has_product = bw_avx512_has_product,
+      .quantize_rows = bw_avx512_quantize_rows,
+      .rms_norm = bw_avx512_rms_norm,
+      .silu_multiply = bw_avx512_silu_multiply,
+      .add = bw_avx512_add,
+      .reduce_logits = bw_avx512_reduce_logits,
+      .attend = bw_avx512_attend,
+      BW_SHARED_ENTRIES};
   return &table;
 }
 

@@ -2,9 +2,7 @@
 // avx2_matmul.c.
 #if defined(__x86_64__)
 
-#include "activations.h"
-#include "avx2.h"
-#include "tiles.h"
+#include "avx2_products.h"
 
 #pragma STDC FP_CONTRACT OFF
 

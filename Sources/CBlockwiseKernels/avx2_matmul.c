@@ -4,9 +4,7 @@
 // so that enough independent sums hide the latency of one addition. The block shape never changes a result.
 #if defined(__x86_64__)
 
-#include "activations.h"
-#include "avx2.h"
-#include "tiles.h"
+#include "avx2_products.h"
 
 #pragma STDC FP_CONTRACT OFF
 

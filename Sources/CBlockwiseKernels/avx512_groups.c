@@ -2,9 +2,7 @@
 // as in avx512_matmul.c.
 #if defined(__x86_64__)
 
-#include "activations.h"
-#include "avx512.h"
-#include "tiles.h"
+#include "avx512_products.h"
 
 #pragma STDC FP_CONTRACT OFF
 

@@ -5,9 +5,7 @@
 // independent sums hide the latency of one addition and the registers suffice. The block shape never changes a result.
 #if defined(__x86_64__)
 
-#include "activations.h"
-#include "avx512.h"
-#include "tiles.h"
+#include "avx512_products.h"
 
 #pragma STDC FP_CONTRACT OFF
 

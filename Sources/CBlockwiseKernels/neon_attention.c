@@ -1,6 +1,7 @@
 // Two-pass attention with NEON: vector lanes along the head dimension, keys one after another.
 #if defined(__aarch64__)
 
+#include "attention.h"
 #include "neon.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -22,7 +23,7 @@ BW_NEON_INLINE void add_products(bw_16 a, bw_16 b, bw_16 *sums) {
 
 /// Scores of H query heads from `head`, before the soft cap.
 BW_NEON_INLINE void score_heads(
-    int32_t format, int H, const bw_attention *job, ptrdiff_t head, ptrdiff_t visible) {
+    int32_t format, int H, const bw_row_attention *job, ptrdiff_t head, ptrdiff_t visible) {
   const ptrdiff_t dimension = job->head_dimension;
   const ptrdiff_t whole = dimension / 16 * 16;
   const float *queries = job->queries + head * job->query_stride;
@@ -57,7 +58,7 @@ BW_NEON_INLINE void score_heads(
 }
 
 /// Turns one head's scores into exp(score - max) and returns their sum in key order.
-BW_NEON_INLINE float weigh(const bw_attention *job, float *scores, ptrdiff_t visible) {
+BW_NEON_INLINE float weigh(const bw_row_attention *job, float *scores, ptrdiff_t visible) {
   const float32x4_t cap = vdupq_n_f32(job->soft_cap);
   const ptrdiff_t whole = visible / 4 * 4;
   // Behind the last score, minus infinity: no maximum, and a weight of zero that is not stored.
@@ -85,7 +86,7 @@ BW_NEON_INLINE float weigh(const bw_attention *job, float *scores, ptrdiff_t vis
 
 /// Elements [start, start + 16) of the outputs of H heads.
 BW_NEON_INLINE void mix_heads(
-    int32_t format, int H, int is_part, const bw_attention *job, ptrdiff_t head, ptrdiff_t visible, ptrdiff_t start,
+    int32_t format, int H, int is_part, const bw_row_attention *job, ptrdiff_t head, ptrdiff_t visible, ptrdiff_t start,
     const float *sums) {
   const ptrdiff_t dimension = job->head_dimension;
   const float *weights = job->scores + head * visible;
@@ -121,7 +122,7 @@ BW_NEON_INLINE void mix_heads(
 }
 
 BW_NEON_INLINE void attend_heads(
-    int32_t format, int H, const bw_attention *job, ptrdiff_t head, ptrdiff_t visible) {
+    int32_t format, int H, const bw_row_attention *job, ptrdiff_t head, ptrdiff_t visible) {
   const ptrdiff_t dimension = job->head_dimension;
   score_heads(format, H, job, head, visible);
   float sums[4];
@@ -131,7 +132,7 @@ BW_NEON_INLINE void attend_heads(
   if (start < dimension) mix_heads(format, H, 1, job, head, visible, start, sums);
 }
 
-BW_NEON_INLINE void attend_format(int32_t format, const bw_attention *job, ptrdiff_t visible) {
+BW_NEON_INLINE void attend_format(int32_t format, const bw_row_attention *job, ptrdiff_t visible) {
   ptrdiff_t head = 0;
   for (; head + 4 <= job->query_count; head += 4) attend_heads(format, 4, job, head, visible);
   switch (job->query_count - head) {
@@ -142,13 +143,13 @@ BW_NEON_INLINE void attend_format(int32_t format, const bw_attention *job, ptrdi
   }
 }
 
-static void attend_f32(const bw_attention *job, ptrdiff_t visible) { attend_format(BW_F32, job, visible); }
-static void attend_f16(const bw_attention *job, ptrdiff_t visible) { attend_format(BW_F16, job, visible); }
-static void attend_bf16(const bw_attention *job, ptrdiff_t visible) { attend_format(BW_BF16, job, visible); }
-static void attend_q8(const bw_attention *job, ptrdiff_t visible) { attend_format(BW_Q8_0, job, visible); }
+static void attend_f32(const bw_row_attention *job, ptrdiff_t visible) { attend_format(BW_F32, job, visible); }
+static void attend_f16(const bw_row_attention *job, ptrdiff_t visible) { attend_format(BW_F16, job, visible); }
+static void attend_bf16(const bw_row_attention *job, ptrdiff_t visible) { attend_format(BW_BF16, job, visible); }
+static void attend_q8(const bw_row_attention *job, ptrdiff_t visible) { attend_format(BW_Q8_0, job, visible); }
 
-void bw_neon_attend(const bw_attention *job) {
-  const ptrdiff_t visible = bw_visible_count(job);
+static void attend_row(const bw_row_attention *job) {
+  const ptrdiff_t visible = bw_visible_count(job->runs, job->run_count);
   if (visible == 0) {
     for (ptrdiff_t head = 0; head < job->query_count; head++) {
       memset(job->output + head * job->output_stride, 0, (size_t)job->head_dimension * 4);
@@ -162,6 +163,8 @@ void bw_neon_attend(const bw_attention *job) {
     default: attend_q8(job, visible); break;
   }
 }
+
+void bw_neon_attend(const bw_attention *job) { bw_attend_each_row(job, attend_row); }
 
 #else
 typedef int bw_neon_attention_is_arm64_only;

@@ -207,15 +207,4 @@ static inline float bw_cache_element(int32_t format, const uint8_t *row, ptrdiff
   }
 }
 
-static inline ptrdiff_t bw_visible_count(const bw_attention *job) {
-  ptrdiff_t visible = 0;
-  for (ptrdiff_t i = 0; i < job->run_count; i++) visible += job->runs[i].count;
-  return visible;
-}
-
-static inline const uint8_t *bw_slot(const bw_attention *job, ptrdiff_t offset, ptrdiff_t slot) {
-  const uint8_t *page = (const uint8_t *)job->pages[slot / BW_PAGE_SLOTS];
-  return page + offset + (slot % BW_PAGE_SLOTS) * job->row_bytes;
-}
-
 #endif

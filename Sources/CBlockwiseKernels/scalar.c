@@ -1,5 +1,6 @@
 // The reference variant: what every other variant must reproduce bit for bit.
 #include "activations.h"
+#include "attention.h"
 #include "numbers.h"
 #include "tiles.h"
 #include "variants.h"
@@ -283,7 +284,7 @@ static void reduce_logits(const float *x, ptrdiff_t count, bw_logit_tile *result
   *result = r;
 }
 
-static float score(const bw_attention *job, const float *query, const uint8_t *key) {
+static float score(const bw_row_attention *job, const float *query, const uint8_t *key) {
   float lanes[16] = {0};
   const ptrdiff_t dimension = job->head_dimension;
   for (ptrdiff_t i = 0; i < (dimension + 15) / 16 * 16; i++) {
@@ -296,7 +297,7 @@ static float score(const bw_attention *job, const float *query, const uint8_t *k
   return job->soft_cap > 0 ? bw_soft_cap(s, job->soft_cap) : s;
 }
 
-static void attend(const bw_attention *job) {
+static void attend_row(const bw_row_attention *job) {
   const ptrdiff_t dimension = job->head_dimension;
   for (ptrdiff_t head = 0; head < job->query_count; head++) {
     const float *query = job->queries + head * job->query_stride;
@@ -329,6 +330,8 @@ static void attend(const bw_attention *job) {
     }
   }
 }
+
+static void attend(const bw_attention *job) { bw_attend_each_row(job, attend_row); }
 
 const bw_kernels *bw_scalar_kernels(void) {
   static const bw_kernels table = {

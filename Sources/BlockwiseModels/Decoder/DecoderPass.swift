@@ -166,47 +166,41 @@ struct DecoderPass {
   }
 
   private func attend(_ sequence: Sequence, layerIndex: Int) {
-    // Few rows: one item per row and head, so that all threads share them; many: rows of an item reuse cached keys.
-    let rowCount = sequence.plan.rowCount
-    let rowsPerItem = max(1, min(8, rowCount / pool.threadCount))
-    let rowItemCount = (rowCount + rowsPerItem - 1) / rowsPerItem
-    let keys = sequence.visible[sequence.visibleOfLayer[layerIndex]]
-    let cacheLayout = model.cacheLayout
-    pool.run(rowItemCount * configuration.keyValueHeadCount) { item, worker in
-      let head = item / rowItemCount
-      let first = item % rowItemCount * rowsPerItem
-      for row in first..<min(first + rowsPerItem, rowCount) {
-        attendRow(
-          row, of: sequence, keys: keys, keyValueHead: head, layerIndex: layerIndex, cacheLayout: cacheLayout,
-          worker: worker)
-      }
-    }
-  }
-
-  private func attendRow(
-    _ row: Int, of sequence: Sequence, keys: VisibleKeys, keyValueHead: Int, layerIndex: Int,
-    cacheLayout: CacheLayout, worker: Int
-  ) {
     let dimension = configuration.headDimension
-    let group = configuration.headCount / configuration.keyValueHeadCount
-    let passRow = sequence.firstRow + row
-    let queries =
-      workspace.queryKeyValue.pointer + passRow * configuration.queryKeyValueSize + keyValueHead * group
-      * dimension
-    let head = AttentionHead(
-      keyOffset: cacheLayout.keyOffset(layer: layerIndex, head: keyValueHead),
-      valueOffset: cacheLayout.valueOffset(layer: layerIndex, head: keyValueHead), headDimension: dimension,
-      format: cacheLayout.format, scale: configuration.attentionScale ?? 1 / Float(dimension).squareRoot(),
-      softCap: configuration.attentionSoftCap)
-    let range = keys.bounds[row]..<keys.bounds[row + 1]
+    let keys = sequence.visible[sequence.visibleOfLayer[layerIndex]]
+    let split = AttentionSplit(
+      keyValueHeadCount: configuration.keyValueHeadCount, rowCount: sequence.plan.rowCount,
+      queryCount: configuration.headCount / configuration.keyValueHeadCount, threadCount: pool.threadCount)
+    let output = workspace.attended.row(sequence.firstRow)
     keys.runs.withUnsafeBufferPointer { runs in
-      sequence.pages.withUnsafeBufferPointer { pages in
-        guard let pages = pages.baseAddress else { return }
-        kernels.attend(
-          queries: queries, queryStride: dimension, queryCount: group, head: head, pages: pages,
-          runs: UnsafeBufferPointer(rebasing: runs[range]),
-          into: workspace.attended.row(passRow) + keyValueHead * group * dimension, outputStride: dimension,
-          scores: workspace.scores.pointer + worker * workspace.scoreCapacity)
+      keys.bounds.withUnsafeBufferPointer { bounds in
+        sequence.pages.withUnsafeBufferPointer { pages in
+          guard let bounds = bounds.baseAddress, let pages = pages.baseAddress else { return }
+          guard let runs = runs.baseAddress else {
+            // No row sees anything.
+            for row in 0..<sequence.plan.rowCount {
+              let target = output + row * workspace.attended.stride
+              target.update(repeating: 0, count: configuration.querySize)
+            }
+            return
+          }
+          let block = AttentionBlock(
+            head: AttentionHead(
+              keyOffset: 0, valueOffset: 0, headDimension: dimension, format: model.cacheLayout.format,
+              scale: configuration.attentionScale ?? 1 / Float(dimension).squareRoot(),
+              softCap: configuration.attentionSoftCap),
+            pages: pages, runs: runs, runBounds: bounds, rowCount: sequence.plan.rowCount,
+            queryCount: configuration.headCount / configuration.keyValueHeadCount,
+            queries: workspace.queryKeyValue.pointer + sequence.firstRow * configuration.queryKeyValueSize,
+            queryRowStride: configuration.queryKeyValueSize, queryStride: dimension,
+            output: output, outputRowStride: workspace.attended.stride, outputStride: dimension,
+            scratch: workspace.scores.pointer)
+          pool.run(
+            split.itemCount,
+            job: AttentionJob(
+              kernels: kernels, split: split, block: block, cacheLayout: model.cacheLayout,
+              layerIndex: layerIndex, scratchCount: workspace.scoreCapacity))
+        }
       }
     }
   }

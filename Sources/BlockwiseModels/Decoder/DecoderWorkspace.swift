@@ -36,7 +36,7 @@ final class DecoderWorkspace: @unchecked Sendable {
   /// Rows of experts; nil without a mixture.
   private(set) var experts: ExpertWorkspace?
 
-  /// Attention scores, one region per worker.
+  /// Scratch of attention, which is scores for the most part; one region per worker.
   private(set) var scores: AlignedBuffer<Float>
   private(set) var scoreCapacity = 0
 
@@ -95,10 +95,10 @@ final class DecoderWorkspace: @unchecked Sendable {
     rowCapacity = rowCount
   }
 
-  /// Room for the scores of the query heads of one group against `keyCount` keys, for every worker.
+  /// Room for attention over rows that see at most `keyCount` keys each, for every worker.
   func reserveScores(keyCount: Int) throws {
-    let group = configuration.headCount / configuration.keyValueHeadCount
-    let needed = (keyCount + 63) / 64 * 64 * group
+    let needed = Kernels.attentionScratchCount(
+      headDimension: configuration.headDimension, visibleCount: (keyCount + 63) / 64 * 64)
     guard needed > scoreCapacity else { return }
     scores = try AlignedBuffer(count: needed * workerCount)
     scoreCapacity = needed

@@ -75,7 +75,7 @@ typedef struct bw_run {
   int32_t count;
 } bw_run;
 
-/// Attention of one row's query heads that share one key/value head.
+/// Attention of rows of one sequence: their query heads that share one key/value head.
 typedef struct bw_attention {
   const void *_Nonnull const *_Nonnull pages;   // base address of every page of the sequence; slot s lies in page s / 64
   ptrdiff_t key_offset;       // bytes from a page's base to this head's [64][row bytes] keys
@@ -85,14 +85,17 @@ typedef struct bw_attention {
   int32_t head_dimension;
   float scale;
   float soft_cap;             // 0: none
-  const bw_run *runs;         // in the order in which keys are summed
-  ptrdiff_t run_count;
-  const float *queries;       // [query_count, head_dimension]
+  const bw_run *runs;         // row i sees runs[run_bounds[i]] to runs[run_bounds[i + 1]], that one excluded,
+  const ptrdiff_t *run_bounds;  // in the order in which its keys are summed; [row_count + 1]
+  ptrdiff_t row_count;
+  ptrdiff_t query_count;      // heads of a row
+  const float *queries;       // [row_count, query_count, head_dimension]
+  ptrdiff_t query_row_stride;
   ptrdiff_t query_stride;
-  ptrdiff_t query_count;
-  float *output;              // [query_count, head_dimension]
+  float *output;              // [row_count, query_count, head_dimension]
+  ptrdiff_t output_row_stride;
   ptrdiff_t output_stride;
-  float *scores;              // scratch, [query_count, visible slots]
+  float *scratch;             // bw_attention_scratch floats
 } bw_attention;
 
 /// What one vocabulary tile contributes to the statistics of a logits row.
@@ -158,7 +161,7 @@ typedef struct bw_kernels {
   void (*decode_row)(int32_t format, const void *row, ptrdiff_t count, float *out);
   /// Reduces at most BW_LOGIT_TILE logits.
   void (*reduce_logits)(const float *x, ptrdiff_t count, bw_logit_tile *result);
-  /// Attention of one query row group.
+  /// Softmax attention of every row over the keys it sees, by itself.
   void (*attend)(const bw_attention *job);
 } bw_kernels;
 
@@ -166,7 +169,7 @@ typedef struct bw_kernels {
 const bw_kernels *bw_scalar_kernels(void);
 /// AVX2 + FMA + F16C, or NULL when this build or this processor lacks them.
 const bw_kernels *_Nullable bw_avx2_kernels(void);
-/// AVX-512 with VNNI for the products, AVX2 for the rest, or NULL.
+/// AVX-512 with VNNI for products and attention, AVX2 for the rest, or NULL.
 const bw_kernels *_Nullable bw_avx512_kernels(void);
 /// NEON with the dot products of ARMv8.2, or NULL when this build is not for arm64 or this processor lacks them.
 const bw_kernels *_Nullable bw_neon_kernels(void);
@@ -208,6 +211,9 @@ void bw_unpack_tile(
 /// the columns' squared errors, or NULL; without effect on F32, F16, BF16 and Q8_0.
 int32_t bw_encode_row(
     int32_t type, const float *x, ptrdiff_t count, const float *_Nullable importance, void *out);
+
+/// Floats of scratch for attention whose rows see at most `visible` keys each.
+ptrdiff_t bw_attention_scratch(int32_t head_dimension, ptrdiff_t visible);
 
 /// Statistics over a whole row: tiles of BW_LOGIT_TILE merged in tile order.
 void bw_reduce_logits(const bw_kernels *kernels, const float *x, ptrdiff_t count, bw_logit_statistics *result);
