@@ -40,6 +40,12 @@ static void put_nibbles(const uint8_t *b, uint8_t *codes) {
   for (int i = 0; i < 16; i++) codes[16 + i] = b[i] >> 4;
 }
 
+// Two bits of each of 256 elements in 64 bytes: bytes in runs of 32, each run holding four runs of elements.
+static void put_two_bits(const uint8_t *b, uint8_t *codes) {
+  for (int run = 0; run < 8; run++)
+    for (int i = 0; i < 32; i++) codes[32 * run + i] = (b[32 * (run / 4) + i] >> (2 * (run % 4))) & 3;
+}
+
 // MARK: 32 and 64 elements
 
 // Q4_1 and Q5_1 add what the resident format subtracts.
@@ -77,7 +83,7 @@ static void split_q2_k(const uint8_t *b, bw_block_split *s) {
     s->scales[j] = d * (float)(b[j] & 15);
     s->minima[j] = m * (float)(b[j] >> 4);
   }
-  for (int k = 0; k < 256; k++) s->codes[k] = (uint8_t)bw_two_bits(b + 16, k);
+  put_two_bits(b + 16, s->codes);
 }
 
 static void split_q3_k(const uint8_t *b, bw_block_split *s) {
@@ -87,8 +93,9 @@ static void split_q3_k(const uint8_t *b, bw_block_split *s) {
     const int low = j < 8 ? scales[j] & 15 : scales[j - 8] >> 4;
     s->scales[j] = d * (float)((low | ((scales[8 + j % 4] >> (2 * (j / 4))) & 3) << 4) - 32);
   }
-  for (int k = 0; k < 256; k++)
-    s->codes[k] = (uint8_t)(bw_two_bits(b + 32, k) | ((mask[k % 32] >> (k / 32)) & 1) << 2);
+  put_two_bits(b + 32, s->codes);
+  for (int run = 0; run < 8; run++)
+    for (int i = 0; i < 32; i++) s->codes[32 * run + i] |= (uint8_t)(((mask[i] >> run) & 1) << 2);
 }
 
 static void split_iq4_xs(const uint8_t *b, bw_block_split *s) {

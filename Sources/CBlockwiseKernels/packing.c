@@ -160,6 +160,15 @@ static float memory_block_float(const uint8_t *block, int index) {
   return value;
 }
 
+/// Whether all values of half a group are finite numbers.
+static int has_finite_values(int32_t format, const uint8_t *block, int half, float scale, float minimum) {
+  // No code stands for more than 127; the codes themselves matter to scales near the end of the range alone.
+  if (isfinite(scale * 127)) return isfinite(minimum);
+  for (int k = 16 * half; k < 16 * half + 16; k++)
+    if (!isfinite(scale * (float)memory_block_code(format, block, k))) return 0;
+  return isfinite(minimum);
+}
+
 static int pack_row_i45(int32_t format, ptrdiff_t groups, const uint8_t *row, ptrdiff_t lane, uint8_t *tile) {
   static const uint8_t zeros[BW_I5M_BLOCK] = {0};
   int bad = 0;
@@ -170,13 +179,7 @@ static int pack_row_i45(int32_t format, ptrdiff_t groups, const uint8_t *row, pt
     for (int half = 0; half < 2; half++) {
       const float scale = memory_block_float(block, half);
       const float minimum = bw_has_minimum(format) ? memory_block_float(block, 2 + half) : 0;
-      // Where the value of the largest code is finite all are; an infinite scale of zeros makes NaNs.
-      int largest = 0;
-      for (int k = 16 * half; k < 16 * half + 16; k++) {
-        const int code = memory_block_code(format, block, k), magnitude = code < 0 ? -code : code;
-        largest = magnitude > largest ? magnitude : largest;
-      }
-      bad |= !isfinite(scale * (float)largest) | !isfinite(minimum);
+      bad |= !has_finite_values(format, block, half, scale, minimum);
       memcpy(group + bw_scales_offset(format) + 4 * (BW_TILE_ROWS * half + lane), &scale, 4);
       if (bw_has_minimum(format)) {
         memcpy(group + bw_minima_offset(format) + 4 * (BW_TILE_ROWS * half + lane), &minimum, 4);
