@@ -12,7 +12,7 @@ package struct CostCurveCache: Sendable {
   package init(folder: URL) { self.folder = folder }
 
   /// The meaning of the numbers in a file; files of another version are left alone until they are replaced.
-  private static let version = 1
+  private static let version = 2
   /// More than any curve takes.
   private static let byteLimit = 64 << 10
 
@@ -54,6 +54,7 @@ package struct CostCurveCache: Sendable {
     }
     let json: JSONValue = [
       "version": .integer(Int64(Self.version)),
+      "engine": .string(BlockwiseVersion.current),
       "model": .string(key.modelPath),
       "model_bytes": .integer(Int64(key.modelByteCount)),
       "model_change": .integer(Int64(key.modelChange)),
@@ -81,7 +82,10 @@ package struct CostCurveCache: Sendable {
   }
 
   private func entry(_ json: JSONValue) throws(JSONKeyError) -> (key: CostCurveKey, curve: CostCurve)? {
-    guard try json.integer("version") == Self.version else { return nil }
+    // Another version of the engine has other kernels.
+    guard try json.integer("version") == Self.version, try json.string("engine") == BlockwiseVersion.current else {
+      return nil
+    }
     let products = try json.string("products")
     guard products == "int8" || products == "f32" else { return nil }
     var points: [CostCurve.Point] = []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Blockwise
 import Foundation
 
 /// The command `blockwise`.
@@ -20,7 +21,7 @@ struct BlockwiseCommand: AsyncParsableCommand {
       Environment: BLOCKWISE_MODELS (folders of named models, separated by colons), BLOCKWISE_KERNELS (scalar, avx2, avx512 or neon), \
       NO_COLOR. 'blockwise --generate-completion-script bash|zsh|fish' prints a completion script.
       """,
-    version: "0.1.0-dev",
+    version: BlockwiseVersion.current,
     subcommands: [
       GenerateCommand.self, ChatCommand.self, LogitsCommand.self, TokenizeCommand.self,
       DetokenizeCommand.self, TemplateCommand.self, InspectCommand.self, QuantizeCommand.self,

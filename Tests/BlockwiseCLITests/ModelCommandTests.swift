@@ -235,4 +235,20 @@ struct ModelCommandTests {
     let tooLong = try CommandLineTool.run(["bench", "forward", "--model", model, "--depth", "100000"])
     #expect(tooLong.code == 1 && tooLong.errors.contains("context"))
   }
+
+  @Test func `bench forward tells the work of the head apart`() throws {
+    let model = try #require(CommandLineTool.model("llama"))
+    let arguments = ["bench", "forward", "--model", model, "--rows", "1,4", "--samples", "1", "--head"]
+    let output = try CommandLineTool.run(arguments + ["logits,statistics,last,none", "--json"])
+    try #require(output.code == 0, "\(output.errors)")
+    let results = try output.json().array("results")
+    #expect(
+      try results.map { try "\($0.integer("rows")) \($0.string("head"))" } == [
+        "1 logits", "1 statistics", "1 last", "1 none", "4 logits", "4 statistics", "4 last", "4 none",
+      ])
+    #expect(try results[7].number("time_split_ms", "head") == 0)
+    #expect(try results[4].number("time_split_ms", "head") > 0)
+    let unknown = try CommandLineTool.run(arguments + ["everything"])
+    #expect(unknown.code == 64 && unknown.errors.contains("statistics"))
+  }
 }

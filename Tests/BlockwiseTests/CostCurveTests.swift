@@ -145,7 +145,8 @@ import Testing
     let text = String(decoding: whole, as: UTF8.self)
     var contents = (0..<whole.count - 1).map { whole.prefix($0) }
     let replacements = [
-      ("\"version\":1", "\"version\":2"), ("\"points\"", "\"dots\""), ("\"rows\":2", "\"rows\":1"),
+      ("\"version\":2", "\"version\":1"),
+      ("\"engine\":\"\(BlockwiseVersion.current)\"", "\"engine\":\"0\""), ("\"points\"", "\"dots\""), ("\"rows\":2", "\"rows\":1"),
       ("\"milliseconds\":1.5", "\"milliseconds\":-1"), ("\"milliseconds\":1.5", "\"milliseconds\":1e999"),
       ("\"products\":\"int8\"", "\"products\":\"int4\""), ("\"kernels\":\"scalar\"", "\"kernels\":\"neon\""),
       ("\"rows\":1", "\"rows\":99999999999999999999"),

@@ -16,8 +16,11 @@ struct BenchForwardCommand: AsyncParsableCommand {
       A curve of 1, 2, 4, 8, 16 and 32 rows at depth 0 is kept in the user's cache folder, where 'blockwise inspect' \
       finds it.
 
+      With several kinds of work of the head (--head) the comparison is with one row and the same work.
+
       Examples:
         blockwise bench forward
+        blockwise bench forward --rows 32 --head statistics,last
         blockwise bench forward --model q05.gguf --rows 1,8,32 --depth 0,512 --threads 2 --json
       """)
 
@@ -33,6 +36,17 @@ struct BenchForwardCommand: AsyncParsableCommand {
     transform: NumberList.parse)
   var depth: [Int] = [0]
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      """
+      What the head computes: logits of all rows, statistics of all rows (enough for greedy decoding), logits of the \
+      last row, or none. (default: logits)
+      """,
+      valueName: "logits,last"),
+    transform: Self.heads)
+  var head: [HeadWork] = [.logits]
+
   @Option(name: .long, parsing: .unconditional, help: "Measurements of each point.")
   var samples = 9
 
@@ -40,14 +54,14 @@ struct BenchForwardCommand: AsyncParsableCommand {
 
   func validate() throws {
     do {
-      _ = try ForwardBenchmark(rowCounts: rows, depths: depth, sampleCount: samples)
+      _ = try ForwardBenchmark(rowCounts: rows, depths: depth, heads: head, sampleCount: samples)
     } catch {
       throw ValidationError("--" + error.description)
     }
   }
 
   func run() async throws {
-    let benchmark = try ForwardBenchmark(rowCounts: rows, depths: depth, sampleCount: samples)
+    let benchmark = try ForwardBenchmark(rowCounts: rows, depths: depth, heads: head, sampleCount: samples)
     let model = try await measured.load()
     let progress = ProgressLine("Measuring")
     defer { progress.end() }
@@ -63,6 +77,16 @@ struct BenchForwardCommand: AsyncParsableCommand {
     }
   }
 
+  private static func heads(_ list: String) throws -> [HeadWork] {
+    try list.split(separator: ",", omittingEmptySubsequences: false).map { word in
+      guard let head = HeadWork(rawValue: String(word)) else {
+        let known = HeadWork.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("'\(word)' is none of \(known)")
+      }
+      return head
+    }
+  }
+
   /// The contract of `bench forward --json`.
   private static func json(_ report: ForwardBenchmark.Report, model: LanguageModel) -> JSONValue {
     [
@@ -72,6 +96,7 @@ struct BenchForwardCommand: AsyncParsableCommand {
           [
             "depth": .integer(Int64(result.depth)),
             "rows": .integer(Int64(result.rowCount)),
+            "head": .string(result.head.rawValue),
             "median_ms": .number(result.medianSeconds * 1e3),
             "min_ms": .number(result.minimumSeconds * 1e3),
             "roofline_ms": .number(result.rooflineSeconds * 1e3),
@@ -85,12 +110,12 @@ struct BenchForwardCommand: AsyncParsableCommand {
 
   private static func table(_ report: ForwardBenchmark.Report, model: LanguageModel) -> String {
     var table = TextTable([
-      "depth", "rows", "median ms", "min ms", "roofline ms", "share", "against one row", "of instructions",
+      "depth", "rows", "head", "median ms", "min ms", "roofline ms", "share", "against one row", "of instructions",
     ])
     for result in report.results {
-      let single = report.results.first { $0.depth == result.depth && $0.rowCount == 1 }
+      let single = report.results.first { $0.depth == result.depth && $0.rowCount == 1 && $0.head == result.head }
       table.append([
-        "\(result.depth)", "\(result.rowCount)", BenchReport.milliseconds(result.medianSeconds),
+        "\(result.depth)", "\(result.rowCount)", result.head.rawValue, BenchReport.milliseconds(result.medianSeconds),
         BenchReport.milliseconds(result.minimumSeconds), BenchReport.milliseconds(result.rooflineSeconds),
         BenchReport.share(result.rooflineSeconds, of: result.medianSeconds),
         single.map { "\(fixed(result.medianSeconds / max($0.medianSeconds, 1e-12), 2))×" } ?? "",
