@@ -42,7 +42,7 @@ extension Kernels {
       product: product,
       tilesPerItem: product.decodesBlocks
         ? 1 : Self.tilesPerItem(tileCount: product.tileCount, threadCount: pool.threadCount))
-    pool.run((product.tileCount + job.tilesPerItem - 1) / job.tilesPerItem, job: job)
+    pool.runInRegions((product.tileCount + job.tilesPerItem - 1) / job.tilesPerItem, job: job)
   }
 
   /// Items small enough that threads finish together, yet whole fours of tiles, which the kernels take at once.

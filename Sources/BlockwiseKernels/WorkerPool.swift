@@ -18,7 +18,7 @@ package final class WorkerPool: Sendable {
   /// - Precondition: `threadCount` is positive. If the machine refuses threads the pool has fewer.
   package init(threadCount: Int) {
     precondition(threadCount > 0, "thread count \(threadCount)")
-    let state = WorkerPoolState()
+    let state = WorkerPoolState(threadCount: threadCount)
     var threads: [pthread_t] = []
     for worker in 1..<max(1, threadCount) {
       guard let thread = startThread({ state.serve(worker: worker) }) else { break }
@@ -49,6 +49,19 @@ package final class WorkerPool: Sendable {
     }
   }
 
+  /// As ``run(_:job:)``, but every thread begins with a region of its own and goes through it in rising order, so that
+  /// what one thread reads is one stream; a thread that is done takes items of the others' regions.
+  package func runInRegions<Job: ParallelJob>(_ itemCount: Int, job: borrowing Job) {
+    if threads.isEmpty || itemCount <= threadCount {
+      run(itemCount, job: job)
+    } else {
+      state.divide(itemCount)
+      withUnsafePointer(to: job) {
+        run(itemCount, job: RegionJob<Job>(job: $0, state: Unmanaged.passUnretained(state)))
+      }
+    }
+  }
+
   /// Calls `body(item, worker)` once for every item, as ``run(_:job:)`` does; costs one small allocation
   /// when helpers take part.
   package func run(_ itemCount: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
@@ -64,6 +77,16 @@ private struct ClosureJob: ParallelJob {
   let body: (Int, Int) -> Void
 
   func run(item: Int, worker: Int) { body(item, worker) }
+}
+
+/// Hands the items of a job out by regions: an item of this job is no more than the right to do one of that.
+private struct RegionJob<Job: ParallelJob>: ParallelJob {
+  let job: UnsafePointer<Job>
+  let state: Unmanaged<WorkerPoolState>
+
+  func run(item: Int, worker: Int) {
+    job.pointee.run(item: state._withUnsafeGuaranteedRef { $0.claimItem(near: worker) }, worker: worker)
+  }
 }
 
 /// What caller and helpers share. Apart from the pool, so that helpers do not keep the pool alive.
@@ -84,11 +107,31 @@ final class WorkerPoolState: @unchecked Sendable {
   private var itemCount = 0
   private var jobType: (any ParallelJob.Type)?
   private var jobAddress: UnsafeRawPointer?
+  /// How often an item of a region was asked for; one count in every cache line.
+  private let requestCounts: UnsafeMutablePointer<Atomic<Int>>
+  /// First item of every region, and the end of the last.
+  private let regionBounds: UnsafeMutablePointer<Int>
+  private let regionCount: Int
+  private static let countStride = 64 / MemoryLayout<Atomic<Int>>.stride
 
   /// Pause instructions before a thread sleeps. Waking one costs a hundred microseconds and more on a virtual machine, so
   /// helpers wait for about as long: a text is generated without a sleep between its passes, and nothing is burnt between texts.
   private static let helperSpinCount = 8000
   private static let callerSpinCount = 2000
+
+  init(threadCount: Int) {
+    regionCount = threadCount
+    regionBounds = .allocate(capacity: threadCount + 1)
+    regionBounds.initialize(repeating: 0, count: threadCount + 1)
+    requestCounts = .allocate(capacity: threadCount * Self.countStride)
+    for index in 0..<threadCount * Self.countStride { (requestCounts + index).initialize(to: Atomic(0)) }
+  }
+
+  deinit {
+    requestCounts.deinitialize(count: regionCount * Self.countStride)
+    requestCounts.deallocate()
+    regionBounds.deallocate()
+  }
 
   func lead(itemCount: Int, jobType: any ParallelJob.Type, address: UnsafeRawPointer) {
     let wasBusy = isBusy.exchange(true, ordering: .acquiring)
@@ -138,6 +181,26 @@ final class WorkerPoolState: @unchecked Sendable {
       seen = original
     }
     return nil
+  }
+
+  /// Regions of equal size for the next job, one for each thread.
+  func divide(_ itemCount: Int) {
+    for region in 0..<regionCount {
+      regionBounds[region + 1] = itemCount * (region + 1) / regionCount
+      requestCounts[region * Self.countStride].store(0, ordering: .relaxed)
+    }
+  }
+
+  /// The next item of a worker's region, or of the nearest region that has one. To be called once for every item: so there
+  /// always is one.
+  func claimItem(near worker: Int) -> Int {
+    for step in 0..<regionCount {
+      let region = (worker + step) % regionCount
+      let index = requestCounts[region * Self.countStride].add(1, ordering: .relaxed).oldValue
+      let item = regionBounds[region] + index
+      if item < regionBounds[region + 1] { return item }
+    }
+    preconditionFailure("more items of a job were asked for than it has")
   }
 
   private var hasWork: Bool { claim.load(ordering: .sequentiallyConsistent) & 0xFFFF_FFFF != 0 }

@@ -6,11 +6,20 @@
 // arrive.
 enum { UNIT_BYTES = 192 << 10 };
 
-/// Tiles [first, end) of a unit, and of its rows block `index` of `count`; the next unit begins at tile `following`.
+/// Up to so many rows are multiplied faster than their weights arrive.
+enum { FEW_ROWS = 2 };
+
+/// Tiles [first, end) of a unit, and of its rows block `index` of `count`; the next unit begins at tile `following`, and
+/// nothing of it is fetched for the next `pause` groups.
 typedef struct {
   ptrdiff_t first, end, following;
   ptrdiff_t index, count;
+  ptrdiff_t pause;
 } unit;
+
+/// Intel's processors read ahead of few streams further than their fill buffers allow a program that asks for every line
+/// (16 lines on the way per core, half of the bandwidth); with more rows to each line they stop at every page.
+static int reads_ahead_by_itself(void) { return __builtin_cpu_is("intel"); }
 
 /// R rows of the tiles of a unit, T at a time.
 BW_AVX512_INLINE void rows_of_unit(
@@ -19,21 +28,24 @@ BW_AVX512_INLINE void rows_of_unit(
   for (; tile + T <= u->end; tile += T) {
     const ptrdiff_t part = T * job->tile_bytes / u->count;
     const uint8_t *following = (const uint8_t *)job->packed + (u->following + tile - u->first) * job->tile_bytes;
-    block(format, is_int8, R, T, job, tile, row, (bw_ahead){following + u->index * part, 0, u->count});
+    block(format, is_int8, R, T, job, tile, row, (bw_ahead){following + u->index * part, u->pause, u->count});
   }
   for (; tile < u->end; tile++) {
     const ptrdiff_t part = job->tile_bytes / u->count;
     const uint8_t *following = (const uint8_t *)job->packed + (u->following + tile - u->first) * job->tile_bytes;
-    block(format, is_int8, R, 1, job, tile, row, (bw_ahead){following + u->index * part, 0, u->count});
+    block(format, is_int8, R, 1, job, tile, row, (bw_ahead){following + u->index * part, u->pause, u->count});
   }
 }
 
 /// All rows of the tiles [first, end).
 BW_AVX512_INLINE void all_rows(
     int32_t format, int is_int8, const bw_matmul *job, ptrdiff_t first, ptrdiff_t end) {
-  const ptrdiff_t fitting = UNIT_BYTES / job->tile_bytes / 4 * 4;
-  const ptrdiff_t width = fitting < 4 ? 4 : fitting;
+  // Units of nearly equal size, so that each fetches all of the next.
+  const ptrdiff_t fitting = UNIT_BYTES / job->tile_bytes, tiles = end - first;
+  const ptrdiff_t units = fitting < 4 ? (tiles + 3) / 4 : (tiles + fitting - 1) / fitting;
+  const ptrdiff_t width = units > 0 ? ((tiles + units - 1) / units + 3) / 4 * 4 : 4;
   unit u = {.first = first, .count = (job->row_count + 7) / 8};
+  if (job->row_count <= FEW_ROWS && reads_ahead_by_itself()) u.pause = PTRDIFF_MAX;
   for (; u.first < end; u.first = u.end) {
     u.end = u.first + width < end ? u.first + width : end;
     u.following = u.end;

@@ -16,6 +16,45 @@ import Testing
     }
   }
 
+  @Test(arguments: 1...5)
+  func `every item of regions runs once, whoever takes it`(threadCount: Int) throws {
+    struct Job: ParallelJob {
+      let counts: UnsafeMutablePointer<Int32>
+      let slowWorker: Int
+
+      func run(item: Int, worker: Int) {
+        counts[item] += 1
+        // The others have to take over a part of this worker's region.
+        if worker == slowWorker { for _ in 0..<2000 { _ = item.hashValue } }
+      }
+    }
+    let pool = WorkerPool(threadCount: threadCount)
+    let counts = try AlignedBuffer<Int32>(count: 1000)
+    for round in 0..<1000 {
+      let itemCount = [0, 1, 2, 5, 6, 17, 64, 1000][round % 8]
+      counts.elements.update(repeating: 0)
+      pool.runInRegions(itemCount, job: Job(counts: counts.pointer, slowWorker: round % threadCount))
+      let expected = (0..<1000).allSatisfy { counts.pointer[$0] == ($0 < itemCount ? 1 : 0) }
+      if !expected { Issue.record("round \(round), \(itemCount) items, \(threadCount) threads") }
+    }
+  }
+
+  @Test func `a thread alone goes through its regions in rising order`() throws {
+    struct Job: ParallelJob {
+      let order: UnsafeMutablePointer<Int>
+      let count: UnsafeMutablePointer<Int>
+
+      func run(item: Int, worker: Int) {
+        order[count.pointee] = item
+        count.pointee += 1
+      }
+    }
+    let order = try AlignedBuffer<Int>(count: 40)
+    let count = try AlignedBuffer<Int>(count: 1)
+    WorkerPool(threadCount: 1).runInRegions(40, job: Job(order: order.pointer, count: count.pointer))
+    #expect(Array(order.elements) == Array(0..<40))
+  }
+
   @Test func `a worker number is never used by two items at once`() throws {
     let pool = WorkerPool(threadCount: 4)
     // Unsynchronised on purpose: the thread sanitizer sees it if two threads share a number.
