@@ -77,6 +77,7 @@ let package = Package(
     tests(
       "BlockwiseConversion",
       ["Blockwise", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels", "BlockwiseText"]),
+    tests("BlockwiseEvaluation", ["Blockwise", "BlockwiseFiles", "BlockwiseModels"]),
     tests("BlockwiseCLI", []),
   ]
 )

@@ -37,6 +37,7 @@ package struct CostCurveCache: Sendable {
         expected.kernels = entry.key.kernels
         expected.threadCount = entry.key.threadCount
         expected.computesInt8 = entry.key.computesInt8
+        expected.keepsBlocks = entry.key.keepsBlocks
         return entry.key == expected
       }
       .sorted {
@@ -62,6 +63,7 @@ package struct CostCurveCache: Sendable {
       "kernels": .string(key.kernels),
       "threads": .integer(Int64(key.threadCount)),
       "products": .string(key.computesInt8 ? "int8" : "f32"),
+      "keeps_blocks": .bool(key.keepsBlocks),
       "points": .array(points),
     ]
     guard var file = try? AtomicFile(path: path(for: key)) else { return }
@@ -83,7 +85,8 @@ package struct CostCurveCache: Sendable {
 
   private func entry(_ json: JSONValue) throws(JSONKeyError) -> (key: CostCurveKey, curve: CostCurve)? {
     // Another version of the engine has other kernels.
-    guard try json.integer("version") == Self.version, try json.string("engine") == BlockwiseVersion.current else {
+    guard try json.integer("version") == Self.version, try json.string("engine") == BlockwiseVersion.current
+    else {
       return nil
     }
     let products = try json.string("products")
@@ -98,13 +101,13 @@ package struct CostCurveCache: Sendable {
       modelPath: try json.string("model"), modelByteCount: try json.integer("model_bytes"),
       modelChange: try json.integer("model_change"), processor: try json.string("processor"),
       kernels: try json.string("kernels"), threadCount: try json.integer("threads"),
-      computesInt8: products == "int8")
+      computesInt8: products == "int8", keepsBlocks: try json.bool("keeps_blocks"))
     return (key, curve)
   }
 
   /// A change of the model replaces the file, so that curves of models that are no more do not pile up.
   private func path(for key: CostCurveKey) -> String {
-    let way = "\(key.processor)|\(key.kernels)|\(key.threadCount)|\(key.computesInt8)"
+    let way = "\(key.processor)|\(key.kernels)|\(key.threadCount)|\(key.computesInt8)|\(key.keepsBlocks)"
     return folder.path + "/" + Self.prefix(key) + Self.digest(way) + ".json"
   }
 

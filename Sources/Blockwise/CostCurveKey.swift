@@ -17,11 +17,13 @@ package struct CostCurveKey: Sendable, Hashable {
   package var threadCount: Int
   /// Whether quantised weights meet activations rounded to int8.
   package var computesInt8: Bool
+  /// Whether weights keep the blocks of the file, which every pass decodes.
+  package var keepsBlocks: Bool
 
   /// A key from what a file says.
   init(
     modelPath: String, modelByteCount: Int, modelChange: Int, processor: String, kernels: String,
-    threadCount: Int, computesInt8: Bool
+    threadCount: Int, computesInt8: Bool, keepsBlocks: Bool
   ) {
     self.modelPath = modelPath
     self.modelByteCount = modelByteCount
@@ -30,6 +32,7 @@ package struct CostCurveKey: Sendable, Hashable {
     self.kernels = kernels
     self.threadCount = threadCount
     self.computesInt8 = computesInt8
+    self.keepsBlocks = keepsBlocks
   }
 
   /// The key of a model as it was loaded; nil when its file is gone.
@@ -37,11 +40,13 @@ package struct CostCurveKey: Sendable, Hashable {
     self.init(
       modelAt: model.summary.file, kernels: model.summary.kernelVariant.name,
       threadCount: model.summary.threadCount,
-      computesInt8: model.summary.computesInt8)
+      computesInt8: model.summary.computesInt8, keepsBlocks: model.summary.keepsBlocks)
   }
 
   /// The key of a model file and a way to compute; nil when there is no such file.
-  package init?(modelAt path: String, kernels: String, threadCount: Int, computesInt8: Bool) {
+  package init?(
+    modelAt path: String, kernels: String, threadCount: Int, computesInt8: Bool, keepsBlocks: Bool = false
+  ) {
     let url = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath()
     guard let (byteCount, change) = Self.state(of: url) else { return nil }
     modelPath = url.path
@@ -51,6 +56,7 @@ package struct CostCurveKey: Sendable, Hashable {
     self.kernels = kernels
     self.threadCount = threadCount
     self.computesInt8 = computesInt8
+    self.keepsBlocks = keepsBlocks
   }
 
   private static func state(of url: URL) -> (byteCount: Int, change: Int)? {

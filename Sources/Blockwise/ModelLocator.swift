@@ -42,6 +42,14 @@ public struct ModelLocator: Sendable {
     throw ModelLocatorError(model: model, names: names, folders: folders)
   }
 
+  /// The folder of the held-out tasks that come with Blockwise; nil when it is not there.
+  public var tasksFolder: String? {
+    folders.map { $0 + "/tasks" }.first { path in
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      return names.contains { $0.hasSuffix(".jsonl") }
+    }
+  }
+
   /// The short names of the shipped models that are there.
   public var names: [String] {
     var found: Set<String> = []

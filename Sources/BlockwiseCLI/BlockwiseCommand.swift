@@ -25,7 +25,7 @@ struct BlockwiseCommand: AsyncParsableCommand {
     subcommands: [
       GenerateCommand.self, ChatCommand.self, LogitsCommand.self, TokenizeCommand.self,
       DetokenizeCommand.self, TemplateCommand.self, InspectCommand.self, QuantizeCommand.self,
-      BenchCommand.self,
+      BenchCommand.self, EvalCommand.self,
     ])
 
   static func main() async {

@@ -61,7 +61,8 @@ struct ConversionRun {
   func write(_ content: FolderContent, to output: String) throws -> ConversionReport {
     let files = FileManager.default
     var output = output
-    while output.count > 1, output.hasSuffix("/") { output.removeLast() }
+    // The folder itself is replaced: what a link or a dot stands for, not they.
+    output = URL(fileURLWithPath: output).standardizedFileURL.resolvingSymlinksInPath().path
     var isFolder: ObjCBool = false
     let exists = files.fileExists(atPath: output, isDirectory: &isFolder)
     if exists {
@@ -70,6 +71,10 @@ struct ConversionRun {
       guard names.isEmpty || names.contains("config.json") else {
         throw ModelFileError.cannotWrite(
           path: output, reason: "the folder holds other things than a model")
+      }
+      guard !Self.isMountPoint(output) else {
+        throw ModelFileError.cannotWrite(
+          path: output, reason: "a file system begins there; name a folder inside of it")
       }
     }
     var plan = TypePlan(
@@ -109,6 +114,7 @@ struct ConversionRun {
   /// removed; what else was beside it moves into the new folder.
   private func move(_ partial: String, to output: String, exists: Bool) throws {
     let files = FileManager.default
+    var oldPlace: String?
     do {
       guard exists else { return try files.moveItem(atPath: partial, toPath: output) }
       let aside = partial + ".old"
@@ -119,14 +125,25 @@ struct ConversionRun {
         try files.moveItem(atPath: aside, toPath: output)
         throw error
       }
+      oldPlace = aside
       for name in try files.contentsOfDirectory(atPath: aside)
       where !FolderContent.isPartOfModel(name) && !files.fileExists(atPath: output + "/" + name) {
         try files.moveItem(atPath: aside + "/" + name, toPath: output + "/" + name)
       }
       try files.removeItem(atPath: aside)
     } catch {
-      throw ModelFileError.cannotWrite(path: output, reason: error.localizedDescription)
+      let rest = oldPlace.map { "; the new model is there, and the old folder is now \($0)" } ?? ""
+      throw ModelFileError.cannotWrite(path: output, reason: error.localizedDescription + rest)
     }
+  }
+
+  /// Whether another file system begins at a folder: it cannot be renamed.
+  private static func isMountPoint(_ path: String) -> Bool {
+    let files = FileManager.default
+    func device(_ path: String) -> Int? {
+      (try? files.attributesOfItem(atPath: path))?[.systemNumber].flatMap { ($0 as? NSNumber)?.intValue }
+    }
+    return path == "/" || device(path) != device(URL(fileURLWithPath: path).deletingLastPathComponent().path)
   }
 
   private func checkMemory(_ tensors: [ExportTensor], _ output: String) throws {

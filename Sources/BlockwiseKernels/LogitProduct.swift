@@ -115,10 +115,11 @@ private struct LogitJob: ParallelJob {
     for row in 0..<rowCount {
       let logits = values + row * LogitMemory.tileLength
       let result = reduced + row * tileCount + item
+      // Before anything becomes −∞, which a cap would make a number of.
+      if let softCap { kernels.softCap(logits, cap: softCap, into: logits, count: count) }
       if let allowed = rows[row].allowed, !keep(allowed, of: logits, first: first, count: count) {
         bw_empty_logit_tile(count, result)
       } else {
-        if let softCap { kernels.softCap(logits, cap: softCap, into: logits, count: count) }
         kernels.table.pointee.reduce_logits(logits, count, result)
       }
       if let target = rows[row].target { (target + first).update(from: logits, count: count) }

@@ -82,7 +82,9 @@ struct TileProduct {
       return
     }
     for tile in tiles {
-      let weights = blocks.scratch.takeUnretainedValue().tile(worker: worker, byteCount: arguments.tile_bytes)
+      let weights = blocks.scratch._withUnsafeGuaranteedRef {
+        $0.tile(worker: worker, byteCount: arguments.tile_bytes)
+      }
       bw_unpack_tile(
         blocks.type, blocks.columns, arguments.packed, blocks.rowByteCount, arguments.rows, tile, weights)
       var moved = moved(

@@ -5,7 +5,7 @@ internal import Synchronization
 /// The engine's compute threads: the thread that calls ``run(_:_:)`` and `threadCount − 1` parked helpers.
 ///
 /// Work is split into small items that threads claim one by one, so a slow or late helper costs at most one item:
-/// the caller takes whatever is left and waits only for items that somebody has begun. Helpers spin for some tens of
+/// the caller takes whatever is left and waits only for items that somebody has begun. Helpers spin for a few hundred
 /// microseconds after a job and then sleep.
 ///
 /// One thread at a time may call `run`, and an item must not call `run` of its own pool.

@@ -1,6 +1,6 @@
 /// Where the seconds of one pass went, or of many passes together.
 public struct PassTiming: Sendable, Hashable {
-  /// Products of the layers with their weights, the rounding of their inputs included.
+  /// Products of the layers with their weights.
   public var weights = 0.0
   /// Scores, softmax and sums over cached keys and values.
   public var attention = 0.0
@@ -12,7 +12,8 @@ public struct PassTiming: Sendable, Hashable {
   /// Nothing measured yet.
   public init() {}
 
-  /// Everything else of the pass: embedding, norms, rotation, writing the cache, activations, planning.
+  /// Everything else of the pass: embedding, norms, rounding of products' inputs, rotation, writing the
+  /// cache, activations, planning.
   public var other: Double { max(0, total - weights - attention - head) }
 
   /// Adds another pass.

@@ -45,6 +45,7 @@ struct HelpTests {
           quantize                Convert a model: other formats of weights, GGUF to
                                   Hugging Face and back.
           bench                   Measure speed.
+          eval                    Measure quality.
 
           See 'blockwise help <subcommand>' for detailed help.
 

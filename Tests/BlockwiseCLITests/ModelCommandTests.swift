@@ -143,6 +143,31 @@ struct ModelCommandTests {
     #expect(weights.names.allSatisfy { long.text.contains($0) && !short.text.contains($0) })
   }
 
+  @Test func `inspect shows the card of a model`() throws {
+    let shipped = try CommandLineTool.run(["inspect", CommandLineTool.baseModel])
+    #expect(shipped.text.contains("README.md; --card shows it"))
+    let card = try CommandLineTool.run(["inspect", CommandLineTool.baseModel, "--card"])
+    #expect(card.code == 0 && card.text.hasPrefix("# ") && card.text.contains("licence"))
+
+    let folder = try TemporaryFolder()
+    let model = try #require(CommandLineTool.model("llama"))
+    for name in try FileManager.default.contentsOfDirectory(atPath: model) {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path + "/" + name, withDestinationPath: model + "/" + name)
+    }
+    let missing = try CommandLineTool.run(["inspect", folder.path, "--card"])
+    #expect(missing.code == 1 && missing.errors.contains("README.md"))
+    #expect(try CommandLineTool.run(["inspect", folder.path, "--json"]).json()["card"] == .null)
+    _ = try folder.write("README.md", "---\nlicense: mit\n---\n\n# A model\n\nText.\n")
+    let json = try CommandLineTool.run(["inspect", folder.path, "--json"]).json()
+    #expect(
+      try json.string("card", "title") == "A model" && json.string("card", "text") == "# A model\n\nText.\n")
+    // Not UTF-8: no card, and no harm.
+    try Data([0xff, 0xfe]).write(to: URL(fileURLWithPath: folder.path + "/README.md"))
+    #expect(try CommandLineTool.run(["inspect", folder.path, "--json"]).json()["card"] == .null)
+    #expect(try CommandLineTool.run(["inspect", folder.path, "--card", "--json"]).code == 64)
+  }
+
   @Test func `inspect says why a diffusion model does not generate`() throws {
     let model = try #require(CommandLineTool.model("llada"))
     let json = try CommandLineTool.run(["inspect", model, "--json"]).json()

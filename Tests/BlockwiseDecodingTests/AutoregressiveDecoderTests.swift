@@ -50,6 +50,14 @@ import Testing
     #expect(reason == .length)
   }
 
+  @Test(arguments: [Float.nan, .infinity], [0, Float(1)])
+  func `logits that are no numbers end the text with an error`(bad: Float, temperature: Float) async throws {
+    let model = TableModel.markov([[0, 1, 0], [0, 1, bad], [0, 0, 0]])
+    let options = AutoregressiveOptions(
+      maximumTokenCount: 4, sampling: SamplingOptions(temperature: temperature))
+    await #expect(throws: SamplingError.self) { _ = try await Self.run(model, prompt: [1], options) }
+  }
+
   @Test func `a caller that has enough ends the text as a stop`() async throws {
     let (tokens, reason, _) = try await Self.run(
       Self.counting, prompt: [0], AutoregressiveOptions(), until: 3)

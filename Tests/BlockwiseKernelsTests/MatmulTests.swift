@@ -137,6 +137,23 @@ private let cases: [(format: WeightFormat, rows: Int, columns: Int, rowCount: In
     }
   }
 
+  @Test(arguments: WeightFormat.allCases, [MatmulMode.f32, .int8])
+  func `matrices of many units of tiles have the bits of the reference`(
+    format: WeightFormat, mode: MatmulMode
+  ) throws {
+    // 29 tiles of 72 groups: more than the second-level cache takes at once, and no whole number of fours.
+    for rowCount in [1, 3, 9] {
+      let product = Product(format: format, rows: 455, columns: 2304, rowCount: rowCount, seed: 3)
+      let expected = bits(try product.outputs(.scalar, mode: mode, pool: WorkerPool(threadCount: 1)))
+      for variant in KernelVariant.available where variant != .scalar {
+        for threadCount in [1, 2] {
+          let found = try product.outputs(variant, mode: mode, pool: WorkerPool(threadCount: threadCount))
+          #expect(bits(found) == expected, "\(variant), \(rowCount) rows, \(threadCount) threads")
+        }
+      }
+    }
+  }
+
   @Test(arguments: 0..<60)
   func `random shapes give the bits of the reference`(seed: Int) throws {
     var random = SplitMix(seed: 1000 + seed)

@@ -1,4 +1,5 @@
 import BlockwiseKernels
+import Foundation
 import Synchronization
 import Testing
 
@@ -39,20 +40,46 @@ import Testing
     }
   }
 
-  @Test func `a thread alone goes through its regions in rising order`() throws {
+  @Test func `every thread begins with its own region and goes through regions in rising order`() throws {
     struct Job: ParallelJob {
-      let order: UnsafeMutablePointer<Int>
-      let count: UnsafeMutablePointer<Int>
+      /// `[workers, items]`.
+      let taken: UnsafeMutablePointer<Int>
+      let counts: UnsafeMutablePointer<Int>
+      let begun: UnsafeMutablePointer<Atomic<Int>>
 
       func run(item: Int, worker: Int) {
-        order[count.pointee] = item
-        count.pointee += 1
+        taken[worker * 40 + counts[worker]] = item
+        counts[worker] += 1
+        guard counts[worker] == 1 else { return }
+        // Nobody gets ahead before all have their first item.
+        begun.pointee.add(1, ordering: .relaxed)
+        while begun.pointee.load(ordering: .relaxed) < 3 { sched_yield() }
       }
     }
-    let order = try AlignedBuffer<Int>(count: 40)
-    let count = try AlignedBuffer<Int>(count: 1)
-    WorkerPool(threadCount: 1).runInRegions(40, job: Job(order: order.pointer, count: count.pointer))
-    #expect(Array(order.elements) == Array(0..<40))
+    let pool = WorkerPool(threadCount: 3)
+    try #require(pool.threadCount == 3)
+    let taken = try AlignedBuffer<Int>(count: 3 * 40)
+    let counts = try AlignedBuffer<Int>(count: 3)
+    let begun = UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: 1)
+    begun.initialize(to: Atomic(0))
+    defer {
+      begun.deinitialize(count: 1)
+      begun.deallocate()
+    }
+    for _ in 0..<200 {
+      for worker in 0..<3 { counts.pointer[worker] = 0 }
+      begun.pointee.store(0, ordering: .relaxed)
+      pool.runInRegions(40, job: Job(taken: taken.pointer, counts: counts.pointer, begun: begun))
+      let bounds = [0, 13, 26, 40]
+      for worker in 0..<3 {
+        let items = (0..<counts[worker]).map { taken[worker * 40 + $0] }
+        #expect(items.first == bounds[worker])
+        for region in 0..<3 {
+          let inRegion = items.filter { (bounds[region]..<bounds[region + 1]).contains($0) }
+          #expect(inRegion == inRegion.sorted())
+        }
+      }
+    }
   }
 
   @Test func `a worker number is never used by two items at once`() throws {

@@ -56,6 +56,22 @@ import Testing
     }
   }
 
+  @Test(.enabled(if: SharedData.isAvailable), arguments: [3, 40])
+  func `rows that are no numbers go through a mixture and are reported`(rowCount: Int) async throws {
+    let subject = try #require(Self.subjects.first { $0.path.hasSuffix("qwen3-moe") })
+    let model = try Self.load(subject, threads: 2)
+    let size = model.traits.hiddenSize
+    var plan = BlockPlan(
+      tokens: (0..<rowCount).map { TokenID($0) }, at: 0, write: .scratch, outputs: OutputRequest(rows: .all))
+    // Every row but the first one.
+    plan.embeddings = BlockPlan.EmbeddingRows(
+      rows: Array(1..<rowCount), vectors: Array(repeating: .nan, count: (rowCount - 1) * size))
+    let result = BlockResultBuffer()
+    try await model.forward([SequencePass(plan: plan, cache: try model.makeCache())], into: result)
+    #expect(result.statistics(output: 0).topLogit.isFinite)
+    for row in 1..<rowCount { #expect(result.statistics(output: row).topLogit.isNaN, "row \(row)") }
+  }
+
   @Test(arguments: subjects)
   func `scalar and vector kernels agree on whole passes bit for bit`(_ subject: Subject) async throws {
     var random = SplitMix(seed: 99)

@@ -109,6 +109,10 @@ import Testing
     #expect(all.map(\.key.threadCount) == [1, 2])
     #expect(all.map(\.curve) == [two, one])
     #expect(place.cache.curves(forModelAt: place.file + "-other").isEmpty)
+    // Weights that keep their blocks cost other times.
+    let blocks = CostCurveKey(
+      modelAt: place.file, kernels: "scalar", threadCount: 2, computesInt8: true, keepsBlocks: true)
+    #expect(place.cache.curve(for: try #require(blocks)) == nil)
     // Another processor's figures say nothing about this one.
     var foreign = try place.key()
     foreign.processor = "abacus"
@@ -146,10 +150,11 @@ import Testing
     var contents = (0..<whole.count - 1).map { whole.prefix($0) }
     let replacements = [
       ("\"version\":2", "\"version\":1"),
-      ("\"engine\":\"\(BlockwiseVersion.current)\"", "\"engine\":\"0\""), ("\"points\"", "\"dots\""), ("\"rows\":2", "\"rows\":1"),
+      ("\"engine\":\"\(BlockwiseVersion.current)\"", "\"engine\":\"0\""), ("\"points\"", "\"dots\""),
+      ("\"rows\":2", "\"rows\":1"),
       ("\"milliseconds\":1.5", "\"milliseconds\":-1"), ("\"milliseconds\":1.5", "\"milliseconds\":1e999"),
       ("\"products\":\"int8\"", "\"products\":\"int4\""), ("\"kernels\":\"scalar\"", "\"kernels\":\"neon\""),
-      ("\"rows\":1", "\"rows\":99999999999999999999"),
+      ("\"rows\":1", "\"rows\":99999999999999999999"), ("\"keeps_blocks\":false", "\"keeps_blocks\":0"),
     ]
     for (old, new) in replacements {
       let changed = text.replacingOccurrences(of: old, with: new)

@@ -110,12 +110,16 @@ struct BenchForwardCommand: AsyncParsableCommand {
 
   private static func table(_ report: ForwardBenchmark.Report, model: LanguageModel) -> String {
     var table = TextTable([
-      "depth", "rows", "head", "median ms", "min ms", "roofline ms", "share", "against one row", "of instructions",
+      "depth", "rows", "head", "median ms", "min ms", "roofline ms", "share", "against one row",
+      "of instructions",
     ])
     for result in report.results {
-      let single = report.results.first { $0.depth == result.depth && $0.rowCount == 1 && $0.head == result.head }
+      let single = report.results.first {
+        $0.depth == result.depth && $0.rowCount == 1 && $0.head == result.head
+      }
       table.append([
-        "\(result.depth)", "\(result.rowCount)", result.head.rawValue, BenchReport.milliseconds(result.medianSeconds),
+        "\(result.depth)", "\(result.rowCount)", result.head.rawValue,
+        BenchReport.milliseconds(result.medianSeconds),
         BenchReport.milliseconds(result.minimumSeconds), BenchReport.milliseconds(result.rooflineSeconds),
         BenchReport.share(result.rooflineSeconds, of: result.medianSeconds),
         single.map { "\(fixed(result.medianSeconds / max($0.medianSeconds, 1e-12), 2))×" } ?? "",

@@ -38,7 +38,7 @@ final class ChatSession {
       StandardStream.error.note("\(counted(conversation.messages.count, "message")) read from \(path).")
     case .message(let text): try await answer(text)
     }
-    return true
+    return !interrupt.isEnding
   }
 
   private func setSystem(_ text: String?) {

@@ -15,6 +15,7 @@ struct InspectCommand: AsyncParsableCommand {
         blockwise inspect
         blockwise inspect ~/models/Qwen3-0.6B --tensors
         blockwise inspect model.gguf --json
+        blockwise inspect base --card
       """)
 
   @Argument(
@@ -30,15 +31,27 @@ struct InspectCommand: AsyncParsableCommand {
   @Flag(name: .long, help: "List every tensor. (The JSON always has them.)")
   var tensors = false
 
+  @Flag(name: .long, help: "Show the model's card, what its makers say of it, and nothing else.")
+  var card = false
+
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
     if path != nil, model != nil { throw ValidationError("give the model once") }
+    if card, tensors || output.json {
+      throw ValidationError("--card is text alone; the JSON of the report has the card without it")
+    }
   }
 
   func run() async throws {
     let name = path ?? model ?? ModelLocator.defaultName
     let source = try ModelSource(path: ModelName.locator.path(for: name))
+    if card {
+      guard let card = ModelCard(source) else {
+        throw CardMissing(description: "\(source.path) has no card: there is no README.md that belongs to it")
+      }
+      return try StandardStream.output.write(card.text.hasSuffix("\n") ? card.text : card.text + "\n")
+    }
     let report = try InspectReport(
       source, kernelVariant: ComputeArguments.kernelVariant(), costCurves: CacheFolder.url)
     if output.json {
@@ -47,4 +60,9 @@ struct InspectCommand: AsyncParsableCommand {
       try StandardStream.output.write(report.text(listsTensors: tensors))
     }
   }
+}
+
+/// A card was asked for, and there is none.
+private struct CardMissing: Error, CustomStringConvertible {
+  let description: String
 }

@@ -6,6 +6,11 @@ extension InspectReport {
   var json: JSONValue {
     var object = JSONObject()
     object["path"] = .string(path)
+    object["card"] =
+      card.map {
+        ["path": .string($0.path), "title": $0.title.map { .string($0) } ?? .null, "text": .string($0.text)]
+      }
+      ?? .null
     object["container"] = .string(container)
     object["architecture"] = .string(architecture)
     object["supported"] = .bool(problem == nil)

@@ -9,6 +9,7 @@ extension InspectReport {
       lines.append(label + String(repeating: " ", count: max(1, 15 - label.count)) + value)
     }
     add("model", path)
+    if let card { add("card", (card.title.map { $0 + " " } ?? "") + "(\(card.path); --card shows it)") }
     add("container", container)
     add("architecture", architecture)
     if case .success(let model) = model { describe(model.configuration, model.traits, add) }

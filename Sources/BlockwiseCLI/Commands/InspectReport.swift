@@ -34,6 +34,7 @@ struct InspectReport {
   }
 
   let path: String
+  let card: ModelCard?
   let container: String
   let architecture: String
   let tensors: [TensorView]
@@ -64,6 +65,7 @@ struct InspectReport {
     let kernelVariant = kernelVariant ?? .best
     self.kernelVariant = kernelVariant
     path = source.path
+    card = ModelCard(source)
     tensors = try source.weights.names.map { try source.weights.tensor(named: $0) }
     model = Result { try DecoderModel.inspect(source) }
     tokenizer = Result { try Self.facts(of: source) }

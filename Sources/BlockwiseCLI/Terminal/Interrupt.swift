@@ -12,6 +12,7 @@ final class Interrupt: Sendable {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
   /// Signals since something runs; nil while nothing does.
   private let count: Mutex<Int?>
+  private let isEndRequested = Atomic<Bool>(false)
 
   /// Takes SIGINT, SIGTERM and SIGHUP over.
   /// - Parameters:
@@ -24,9 +25,10 @@ final class Interrupt: Sendable {
       signal($0, SIG_IGN)
       return DispatchSource.makeSignalSource(signal: $0, queue: .global())
     }
-    for source in sources {
+    for (source, signal) in zip(sources, Self.signals) {
       source.setEventHandler { [weak self] in
         guard let self else { return }
+        if signal != SIGINT { self.isEndRequested.store(true, ordering: .relaxed) }
         let number = self.count.withLock { count -> Int? in
           count = count.map { $0 + 1 }
           return count
@@ -47,6 +49,9 @@ final class Interrupt: Sendable {
 
   /// Whether what runs was asked to stop.
   var isInterrupted: Bool { count.withLock { $0 ?? 0 } > 0 }
+
+  /// Whether the whole program was asked to end, by more than Ctrl-C: it should once what runs has stopped.
+  var isEnding: Bool { isEndRequested.load(ordering: .relaxed) }
 
   deinit {
     for source in sources { source.cancel() }

@@ -126,7 +126,7 @@ public struct Sampler: Sendable {
     precondition(
       logits.count == vocabularyCount, "\(logits.count) logits of a vocabulary of \(vocabularyCount)")
     let values = UnsafeBufferPointer(rebasing: logits[..<vocabularyLimit])
-    if let statistics, statistics.topLogit > -.infinity {
+    if let statistics, statistics.topLogit.isFinite {
       return Row(values: values, top: statistics.top, normaliser: statistics.logSumExp)
     }
     guard let maximum = LogitArithmetic.maximum(values) else {

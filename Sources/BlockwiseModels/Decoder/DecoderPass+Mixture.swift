@@ -77,6 +77,8 @@ private struct RouterJob: ParallelJob {
     for expert in 0..<mixture.expertCount {
       values[expert] = expf(values[expert] - maximum)
       total += values[expert]
+      // Ranks must be distinct experts; a NaN stays in the total, and so in every weight.
+      if !(values[expert] >= 0) { values[expert] = 0 }
     }
     let used = mixture.usedExpertCount
     var sum: Float = 0

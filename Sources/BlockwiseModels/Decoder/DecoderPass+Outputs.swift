@@ -31,7 +31,15 @@ extension DecoderPass {
   /// Final norm and head of the requested rows, those of all sequences together: the head's weights are read once.
   func head(into result: BlockResultBuffer) {
     let vocabulary = configuration.vocabularyCount
-    var outputs: [HeadOutput] = []
+    workspace.withHeadOutputs { outputs in
+      collect(&outputs, result, vocabulary)
+      for first in stride(from: 0, to: outputs.count, by: DecoderWorkspace.headRowLimit) {
+        headRows(outputs[first..<min(first + DecoderWorkspace.headRowLimit, outputs.count)], into: result)
+      }
+    }
+  }
+
+  private func collect(_ outputs: inout [HeadOutput], _ result: BlockResultBuffer, _ vocabulary: Int) {
     for (index, sequence) in sequences.enumerated() {
       let target = result.entries[index].logits
       let rows = result.entries[index].rows
@@ -42,19 +50,6 @@ extension DecoderPass {
             allowed: sequence.plan.outputs.allowed(output)))
       }
     }
-    for first in stride(from: 0, to: outputs.count, by: DecoderWorkspace.headRowLimit) {
-      headRows(outputs[first..<min(first + DecoderWorkspace.headRowLimit, outputs.count)], into: result)
-    }
-  }
-
-  /// A row that gets an output.
-  private struct HeadOutput {
-    let sequence: Int
-    /// Among all rows of the pass.
-    let row: Int
-    /// Where its logits go; nil when only their statistics are wanted.
-    let target: UnsafeMutablePointer<Float>?
-    let allowed: TokenMask?
   }
 
   private func headRows(_ outputs: ArraySlice<HeadOutput>, into result: BlockResultBuffer) {

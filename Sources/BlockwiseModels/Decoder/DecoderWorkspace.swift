@@ -27,6 +27,7 @@ final class DecoderWorkspace: @unchecked Sendable {
   private(set) var headInput: ActivationRows
   /// Logits on their way to memory or to their statistics.
   private(set) var logits: LogitMemory
+  private var headOutputs: [HeadOutput] = []
   /// What becomes of each row of the head.
   private(set) var logitRows: [LogitRow] = []
   private(set) var logitStatistics: [LogitStatistics?] = []
@@ -122,6 +123,12 @@ final class DecoderWorkspace: @unchecked Sendable {
   func reserveAllowed(rowCount: Int) throws {
     let needed = rowCount * ((configuration.vocabularyCount + 63) / 64)
     if allowed.count < needed { allowed = try AlignedBuffer(count: needed) }
+  }
+
+  /// Lends the list of rows that get an output, emptied; what it held is let go of afterwards.
+  func withHeadOutputs(_ body: (inout [HeadOutput]) -> Void) {
+    body(&headOutputs)
+    headOutputs.removeAll(keepingCapacity: true)
   }
 
   /// Lends the lists of a head's rows, emptied.

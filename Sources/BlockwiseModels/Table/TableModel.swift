@@ -115,6 +115,7 @@ public final class TableModel: BlockModel {
   }
 
   private static func statistics(_ logits: [Float]) -> RowStatistics {
+    if logits.contains(where: { $0.isNaN || $0 == .infinity }) { return .undefined }
     let order = logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }
     let top = order[0]
     let second = order.count > 1 ? order[1] : top

@@ -169,7 +169,7 @@ typedef struct bw_kernels {
 const bw_kernels *bw_scalar_kernels(void);
 /// AVX2 + FMA + F16C, or NULL when this build or this processor lacks them.
 const bw_kernels *_Nullable bw_avx2_kernels(void);
-/// AVX-512 with VNNI for products and attention, AVX2 for the rest, or NULL.
+/// AVX-512 with VNNI for products, attention and work on rows, AVX2 for the little that is left, or NULL.
 const bw_kernels *_Nullable bw_avx512_kernels(void);
 /// NEON with the dot products of ARMv8.2, or NULL when this build is not for arm64 or this processor lacks them.
 const bw_kernels *_Nullable bw_neon_kernels(void);

@@ -1,0 +1,141 @@
+public import Blockwise
+internal import BlockwiseFiles
+internal import Foundation
+
+/// Asks a model held-out questions through its chat template and judges the answers.
+public struct TaskEvaluation: Sendable {
+  /// The questions.
+  public var tasks: [EvaluationTask]
+  /// How answers are generated; the end tokens of the chat template are added.
+  public var options: GenerationOptions
+  /// Runs programs that the model writes; nil leaves those tasks out.
+  public var pythonRunner: PythonRunner?
+
+  /// An evaluation with greedy answers of at most `maximumTokenCount` tokens.
+  public init(
+    _ tasks: [EvaluationTask], options: GenerationOptions = GenerationOptions(maximumTokenCount: 160),
+    pythonRunner: PythonRunner? = nil
+  ) {
+    self.tasks = tasks
+    self.options = options
+    self.pythonRunner = pythonRunner
+  }
+
+  /// One answer.
+  public struct Answer: Sendable, Hashable {
+    /// The question's name.
+    public var id: String
+    /// The task that it belongs to.
+    public var task: String
+    /// What the model said, special tokens included.
+    public var text: String
+    /// Whether it is right.
+    public var isRight: Bool
+    /// Whether it is nothing but a well-formed list; nil where no list is asked for.
+    public var isStrictList: Bool?
+    /// New tokens, the end included.
+    public var tokenCount: Int
+    /// Passes that brought them, those over the prompt not counted.
+    public var forwardCount: Int
+  }
+
+  /// The answers to one task.
+  public struct Result: Sendable, Hashable {
+    /// The task.
+    public var task: String
+    /// Questions.
+    public var count = 0
+    /// Right answers.
+    public var rightCount = 0
+    /// Right answers that are well-formed lists; nil where no list is asked for.
+    public var strictCount: Int?
+    /// New tokens of all answers.
+    public var tokenCount = 0
+    /// Passes of all answers.
+    public var forwardCount = 0
+
+    /// The share of right answers.
+    public var accuracy: Double { Double(rightCount) / Double(max(1, count)) }
+    /// The standard error of that share, √(p(1 − p)/n).
+    public var standardError: Double { (accuracy * (1 - accuracy) / Double(max(1, count))).squareRoot() }
+  }
+
+  /// What came out.
+  public struct Report: Sendable, Hashable {
+    /// Every answer, in the order of the questions.
+    public var answers: [Answer]
+    /// One entry per task, in the order of their first questions.
+    public var results: [Result]
+    /// Questions that were left out because programs were not to be run.
+    public var skippedCount: Int
+
+    /// The mean of the tasks' accuracies.
+    public var meanAccuracy: Double { results.reduce(0) { $0 + $1.accuracy } / Double(max(1, results.count)) }
+    /// Its standard error, the tasks being independent.
+    public var meanStandardError: Double {
+      results.reduce(0) { $0 + $1.standardError * $1.standardError }.squareRoot()
+        / Double(max(1, results.count))
+    }
+  }
+
+  /// Asks everything.
+  /// - Parameters:
+  ///   - model: a model with a chat template.
+  ///   - progress: called with the number of answers so far.
+  /// - Throws: ``Blockwise/ChatError`` for a model without a template, what generation throws, `CancellationError`.
+  public func run(_ model: LanguageModel, progress: (Int) -> Void = { _ in }) async throws -> Report {
+    let session = try model.session()
+    let asked = tasks.filter { !$0.check.needsCode || pythonRunner != nil }
+    var answers: [Answer] = []
+    for task in asked {
+      try Task.checkCancellation()
+      answers.append(try await answer(task, model: model, session: session))
+      progress(answers.count)
+    }
+    return Report(answers: answers, results: Self.results(answers), skippedCount: tasks.count - asked.count)
+  }
+
+  private func answer(
+    _ task: EvaluationTask, model: LanguageModel, session: Session
+  ) async throws -> Answer {
+    let chat = ChatOptions(tools: task.tools)
+    var options = model.chatGeneration(options, chat)
+    options.showsSpecialTokens = true
+    let tokens = try model.chatTokens(task.messages, options: chat)
+    let generation = try await session.complete(tokens: tokens, options: options)
+    let text = generation.text
+    let isRight =
+      if case .python(let tests) = task.check {
+        pythonRunner?.passes(text, tests: tests) ?? false
+      } else {
+        task.check.accepts(text)
+      }
+    var isStrict: Bool?
+    // An index task asks for an item, not for a list.
+    if case .list = task.check { isStrict = isRight && ListCheck.isStrict(text) }
+    let end = generation.finishReason == .stop ? 1 : 0
+    return Answer(
+      id: task.id, task: task.name, text: text, isRight: isRight, isStrictList: isStrict,
+      tokenCount: generation.tokens.count + end, forwardCount: generation.statistics.forwardCount)
+  }
+
+  static func results(_ answers: [Answer]) -> [Result] {
+    var results: [Result] = []
+    var places: [String: Int] = [:]
+    for answer in answers {
+      let place = places[answer.task] ?? results.count
+      if place == results.count {
+        places[answer.task] = place
+        results.append(Result(task: answer.task))
+      }
+      results[place].count += 1
+      results[place].rightCount += answer.isRight ? 1 : 0
+      if let isStrict = answer.isStrictList {
+        results[place].strictCount = (results[place].strictCount ?? 0) + (isStrict ? 1 : 0)
+      }
+      results[place].tokenCount += answer.tokenCount
+      results[place].forwardCount += answer.forwardCount
+    }
+    return results
+  }
+}
