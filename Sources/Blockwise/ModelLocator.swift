@@ -30,7 +30,7 @@ public struct ModelLocator: Sendable {
   /// - Throws: ``ModelLocatorError`` that lists the names there are.
   public func path(for model: String) throws(ModelLocatorError) -> String {
     let files = FileManager.default
-    if !model.isEmpty, !model.contains("/") {
+    if !["", ".", ".."].contains(model), !model.contains("/") {
       for folder in folders {
         for candidate in ["\(folder)/\(model)", "\(folder)/\(model).gguf"]
         where files.fileExists(atPath: candidate) {

@@ -72,6 +72,11 @@ struct ConversionRun {
         throw ModelFileError.cannotWrite(
           path: output, reason: "the folder holds other things than a model")
       }
+      // Whoever stands in it would be left in a folder that is no more.
+      guard output != URL(fileURLWithPath: files.currentDirectoryPath).resolvingSymlinksInPath().path else {
+        throw ModelFileError.cannotWrite(
+          path: output, reason: "it is the current folder, and would be replaced")
+      }
       guard !Self.isMountPoint(output) else {
         throw ModelFileError.cannotWrite(
           path: output, reason: "a file system begins there; name a folder inside of it")

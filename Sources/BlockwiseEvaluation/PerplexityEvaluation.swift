@@ -76,8 +76,10 @@ public struct PerplexityEvaluation: Sendable {
   ) async throws -> Report {
     let mode = try mode(for: model)
     let cache = try model.network.makeCache(contextLength: nil)
-    guard windowLength + 1 <= cache.contextLength else {
-      throw BenchmarkError.context(needed: windowLength + 1, available: cache.contextLength)
+    // From left to right the last token of a window is only predicted; a masked window has a start token in front.
+    let needed = windowLength + (mode == .masked ? 1 : 0)
+    guard needed <= cache.contextLength else {
+      throw BenchmarkError.context(needed: needed, available: cache.contextLength)
     }
     guard let start = model.tokenizer.bosToken ?? model.tokenizer.eosToken else {
       throw PerplexityError.noStartToken
@@ -230,8 +232,8 @@ public enum PerplexityError: Error, Sendable, Hashable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .needsMode(let family):
-      "models of the family \(family) denoise blocks, for which no perplexity is defined here; score them from left to "
-        + "right, which they may not be trained for (mode autoregressive)"
+      "models of the family \(family) denoise blocks, for which no perplexity is defined here; where rows predict the "
+        + "next token they can be scored from left to right, for which they may not be trained (mode autoregressive)"
     case .notAutoregressive(let family):
       "rows of the family \(family) predict their own position: it cannot be scored from left to right"
     case .notMasked(let family): "models of the family \(family) do not fill masks anywhere in a window"

@@ -83,6 +83,8 @@ struct EvalTests {
     let unknown = try CommandLineTool.run(arguments + ["--group", "d"])
     #expect(unknown.code == 64 && unknown.errors.contains("a, b, c"))
     let plain = try CommandLineTool.run(["eval", "tasks", "--model", try Self.model("sdar"), "--tasks", file])
-    #expect(plain.code == 1)
+    #expect(plain.code == 1 && plain.errors.contains("a/x/1"))
+    let programs = try CommandLineTool.run(arguments + ["--group", "c"])
+    #expect(programs.code == 64 && programs.errors.contains("--run-code"))
   }
 }

@@ -143,6 +143,15 @@ struct ModelCommandTests {
     #expect(weights.names.allSatisfy { long.text.contains($0) && !short.text.contains($0) })
   }
 
+  @Test func `a name of nothing, dot or dots is no shipped model`() throws {
+    for name in ["", ".", ".."] {
+      let output = try CommandLineTool.run(["inspect", name])
+      #expect(output.code == 1 && !output.errors.contains("/Models/\(name):"), "\(output.errors)")
+      let target = try CommandLineTool.run(["quantize", CommandLineTool.baseModel, name, "--format", "q8_0"])
+      #expect(target.code != 0, "\(name)")
+    }
+  }
+
   @Test func `inspect shows the card of a model`() throws {
     let shipped = try CommandLineTool.run(["inspect", CommandLineTool.baseModel])
     #expect(shipped.text.contains("README.md; --card shows it"))

@@ -111,6 +111,8 @@ struct ChatCommand: AsyncParsableCommand {
           guard try await session.handle(parsed) else { return }
         } catch StreamError.readerGone {
           throw StreamError.readerGone
+        } catch let end as CommandInterrupted {
+          throw end
         } catch {
           StandardStream.error.note("Error: \(error)")
         }

@@ -38,7 +38,9 @@ final class ChatSession {
       StandardStream.error.note("\(counted(conversation.messages.count, "message")) read from \(path).")
     case .message(let text): try await answer(text)
     }
-    return !interrupt.isEnding
+    // What is left unanswered must not look like success.
+    if interrupt.isEnding { throw CommandInterrupted() }
+    return true
   }
 
   private func setSystem(_ text: String?) {

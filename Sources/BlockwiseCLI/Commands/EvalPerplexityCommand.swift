@@ -47,7 +47,9 @@ struct EvalPerplexityCommand: AsyncParsableCommand {
   @Option(name: .long, parsing: .unconditional, help: "Where the draws of masks begin.")
   var seed: UInt64 = 0
 
-  @Option(name: .long, help: "How texts are scored. (default: what the model is made for)")
+  @Option(
+    name: .long,
+    help: "How texts are scored. (values: autoregressive, masked; default: what the model is made for)")
   var mode: PerplexityEvaluation.Mode?
 
   @OptionGroup var output: OutputArguments
@@ -61,7 +63,7 @@ struct EvalPerplexityCommand: AsyncParsableCommand {
   }
 
   private func evaluation(contextLength: Int) throws(BenchmarkError) -> PerplexityEvaluation {
-    let window = window ?? min(512, contextLength - 1)
+    let window = window ?? max(1, min(512, contextLength - 1))
     return try PerplexityEvaluation(
       windowLength: window, stride: stride ?? max(1, window / 2), drawCount: draws, seed: seed, mode: mode)
   }
@@ -84,9 +86,10 @@ struct EvalPerplexityCommand: AsyncParsableCommand {
   }
 
   private func texts(_ path: String) throws -> [String] {
-    let text = try TextInput.text(try TextInput.file(path), from: path)
+    var text = try TextInput.text(try TextInput.file(path), from: path)
+    if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
     if path.hasSuffix(".jsonl") {
-      return try text.split(separator: "\n").enumerated().map { index, line in
+      return try text.split(whereSeparator: \.isNewline).enumerated().map { index, line in
         do {
           return try JSONValue(parsing: String(line)).string("text")
         } catch {
@@ -94,7 +97,7 @@ struct EvalPerplexityCommand: AsyncParsableCommand {
         }
       }
     }
-    return lines ? text.split(separator: "\n").map(String.init) : [text]
+    return lines ? text.split(whereSeparator: \.isNewline).map(String.init) : [text]
   }
 
   /// The contract of `eval perplexity --json`.

@@ -50,6 +50,7 @@ struct EvalTasksCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
+    if group?.isEmpty == true { throw ValidationError("--group is empty") }
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit), expected at least 1") }
     if maxTokens < 1 { throw ValidationError("--max-tokens is \(maxTokens), expected at least 1") }
   }
@@ -99,6 +100,9 @@ struct EvalTasksCommand: AsyncParsableCommand {
       }
     }
     guard !questions.isEmpty else { throw UsageError("there are no questions in \(path)") }
+    if !runCode, questions.allSatisfy({ $0.check.needsCode }) {
+      throw UsageError("all answers are programs, which only --run-code runs")
+    }
     return questions
   }
 

@@ -71,6 +71,7 @@ struct QuantizeCommand: AsyncParsableCommand {
   @OptionGroup var report: OutputArguments
 
   func validate() throws {
+    if output.isEmpty { throw ValidationError("the name of the file or folder to write is empty") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads is \(threads), expected 1 to 1024")
     }

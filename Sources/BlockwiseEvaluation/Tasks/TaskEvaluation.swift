@@ -82,14 +82,19 @@ public struct TaskEvaluation: Sendable {
   /// - Parameters:
   ///   - model: a model with a chat template.
   ///   - progress: called with the number of answers so far.
-  /// - Throws: ``Blockwise/ChatError`` for a model without a template, what generation throws, `CancellationError`.
+  /// - Throws: ``TaskFailure``, `CancellationError`.
   public func run(_ model: LanguageModel, progress: (Int) -> Void = { _ in }) async throws -> Report {
     let session = try model.session()
     let asked = tasks.filter { !$0.check.needsCode || pythonRunner != nil }
     var answers: [Answer] = []
     for task in asked {
       try Task.checkCancellation()
-      answers.append(try await answer(task, model: model, session: session))
+      do {
+        answers.append(try await answer(task, model: model, session: session))
+      } catch {
+        if error is CancellationError { throw error }
+        throw TaskFailure(id: task.id, reason: "\(error)")
+      }
       progress(answers.count)
     }
     return Report(answers: answers, results: Self.results(answers), skippedCount: tasks.count - asked.count)
@@ -138,4 +143,15 @@ public struct TaskEvaluation: Sendable {
     }
     return results
   }
+}
+
+/// A question that could not be asked: the model has no chat template, the context is too short.
+public struct TaskFailure: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The question.
+  public var id: String
+  /// What went wrong.
+  public var reason: String
+
+  /// Question and reason.
+  public var description: String { "\(id): \(reason)" }
 }
