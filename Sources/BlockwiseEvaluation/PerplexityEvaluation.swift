@@ -1,5 +1,5 @@
 public import Blockwise
-internal import BlockwiseFiles
+public import BlockwiseFiles
 internal import Foundation
 
 /// How well a model predicts texts.
@@ -89,6 +89,9 @@ public struct PerplexityEvaluation: Sendable {
     var random = SeededGenerator(seed: seed)
     for text in texts {
       let tokens = model.tokenizer.encode(text, addSpecialTokens: false, parseSpecialTokens: false)
+      if let token = ([start] + tokens).first(where: { $0.index >= model.traits.vocabularyCount }) {
+        throw PerplexityError.token(token, vocabularyCount: model.traits.vocabularyCount)
+      }
       switch mode {
       case .autoregressive: report.nats += try await score([start] + tokens, with: &scorer)
       case .masked: try await estimate([start] + tokens, with: &scorer, random: &random, into: &report)
@@ -227,6 +230,8 @@ public enum PerplexityError: Error, Sendable, Hashable, CustomStringConvertible 
   case notMasked(family: String)
   /// The tokenizer has neither a start token nor an end of text.
   case noStartToken
+  /// The tokenizer makes a token that the model has no row for.
+  case token(TokenID, vocabularyCount: Int)
 
   /// What the matter is and what to do.
   public var description: String {
@@ -237,6 +242,8 @@ public enum PerplexityError: Error, Sendable, Hashable, CustomStringConvertible 
     case .notAutoregressive(let family):
       "rows of the family \(family) predict their own position: it cannot be scored from left to right"
     case .notMasked(let family): "models of the family \(family) do not fill masks anywhere in a window"
+    case .token(let token, let count):
+      "token \(token) of the text is outside the model's vocabulary of \(count): this tokenizer is another model's"
     case .noStartToken: "the tokenizer has no token to predict the first one from"
     }
   }

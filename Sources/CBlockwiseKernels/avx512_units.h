@@ -17,8 +17,7 @@ typedef struct {
   ptrdiff_t pause;
 } unit;
 
-/// Intel's processors read ahead of few streams further than their fill buffers allow a program that asks for every line
-/// (16 lines on the way per core, half of the bandwidth); with more rows to each line they stop at every page.
+/// One and two rows are faster on Intel's processors without prefetches, more rows with them (docs/performance.md).
 static int reads_ahead_by_itself(void) { return __builtin_cpu_is("intel"); }
 
 /// R rows of the tiles of a unit, T at a time.

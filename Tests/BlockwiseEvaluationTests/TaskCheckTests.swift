@@ -112,9 +112,9 @@ import Testing
       good.replacing(#"[{"role": "user", "content": "x"}]"#, with: "7"),
     ] {
       let path = folder.path + "/tasks.jsonl"
-      try (good + "\n" + bad + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+      try (good + "\n\n" + bad + "\r\n").write(toFile: path, atomically: true, encoding: .utf8)
       let error = try #require(throws: TaskFileError.self) { try EvaluationTask.load(folder.path) }
-      #expect(error.line == 2 && error.path == path, "\(error)")
+      #expect(error.line == 3 && error.path == path, "\(error)")
     }
     #expect(throws: TaskFileError.self) { try EvaluationTask.load(folder.path + "/nothing") }
     let empty = try TemporaryFolder()

@@ -37,7 +37,8 @@ public struct EvaluationTask: Sendable {
       throw TaskFileError(path: path, line: nil, problem: "it cannot be read")
     }
     var tasks: [EvaluationTask] = []
-    for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
+    let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() where !line.allSatisfy({ $0 == UInt8(ascii: "\r") }) {
       do {
         let json = try JSONValue(parsing: Array(line))
         if try json.value("check") != nil { tasks.append(try EvaluationTask(json)) }
