@@ -26,6 +26,15 @@ struct EvalTests {
     #expect(try apart.json().number("loss") == listed.json().number("loss"))
     #expect(try whole.json().string("mode") == "autoregressive" && !whole.json().bool("is_bound"))
     #expect(try whole.json().number("perplexity") > 1)
+    // As other systems end lines and begin files.
+    try "\u{FEFF}The cat sat.\r\n\r\nThe dog ran.\r\n".write(toFile: text, atomically: true, encoding: .utf8)
+    let foreign = try CommandLineTool.run(arguments + [text, "--lines"])
+    #expect(try foreign.json().number("loss") == listed.json().number("loss"))
+    // A separator of Unicode is no line end, and empty lines count.
+    try "{\"text\": \"The cat\u{2028}sat.\"}\r\n\r\n{\"no\": 1}\n".write(
+      toFile: lines, atomically: true, encoding: .utf8)
+    let broken = try CommandLineTool.run(arguments + [lines])
+    #expect(broken.code == 1 && broken.errors.contains("b.jsonl:3:"), "\(broken.errors)")
     let table = try CommandLineTool.run([
       "eval", "perplexity", "--model", try Self.model("llada"), "--draws", "2", text,
     ])
