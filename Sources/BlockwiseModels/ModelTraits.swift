@@ -49,6 +49,12 @@ public struct ModelTraits: Sendable, Hashable {
     }
   }
 
-  /// Whether the model can be decoded one token at a time from left to right, exactly as it was trained.
-  public var isAutoregressive: Bool { contextMask == .causal }
+  /// Whether the model can be decoded one token at a time from left to right, exactly as it was trained. Models with a
+  /// causal context can: a block of one is the next token.
+  public var isAutoregressive: Bool {
+    switch contextMask {
+    case .causal, .contextCausal: true
+    case .bidirectional, .blockCausal: false
+    }
+  }
 }

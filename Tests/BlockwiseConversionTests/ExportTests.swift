@@ -15,7 +15,7 @@ import Testing
 
   /// Checkpoints of families that both containers have.
   static let checkpoints: [String] = {
-    var paths = ["llama", "mistral", "qwen2", "qwen3", "dream"].map {
+    var paths = ["llama", "mistral", "qwen2", "qwen3", "llada", "dream"].map {
       SharedData.packageFolder + "/Tests/Fixtures/models/" + $0
     }
     if let root = SharedData.root {
@@ -107,6 +107,9 @@ import Testing
     let difference = Self.difference(
       try await Self.logits(back, tokens), try await Self.logits(path, tokens))
     #expect(difference <= 2e-6, "\(path): \(difference)")
+    #expect(old.traits.contextMask == new.traits.contextMask)
+    #expect(old.traits.logitAlignment == new.traits.logitAlignment)
+    #expect(old.traits.maskToken == new.traits.maskToken)
     let (first, second) = (try Tokenizer.load(folder: path), try Tokenizer.load(folder: back))
     for vector in try Self.expectation(path).array("tokenizer") {
       let text = try vector.string("text")
@@ -115,6 +118,59 @@ import Testing
     }
     #expect(before.generationConfiguration.endTokens == after.generationConfiguration.endTokens)
     #expect(try folder.names() == ["back", "model.gguf"])
+  }
+
+  /// A copy of the small Qwen2 checkpoint whose configuration is changed.
+  private func qwen2(_ name: String, _ change: (inout JSONObject) -> Void) throws -> String {
+    let source = SharedData.packageFolder + "/Tests/Fixtures/models/qwen2"
+    let copy = folder.path + "/" + name
+    try FileManager.default.copyItem(atPath: source, toPath: copy)
+    let data = try Data(contentsOf: URL(fileURLWithPath: source + "/config.json"))
+    var config = try #require(try JSONValue(parsing: [UInt8](data)).objectValue)
+    change(&config)
+    try folder.write(name + "/config.json", JSONValue.object(config).bytes())
+    return copy
+  }
+
+  @Test func `a model adapted to blocks is one in both containers, and still autoregressive`() throws {
+    let adapted = try qwen2("adapted") { config in
+      config["block_size"] = 16
+      config["block_context"] = "causal"
+      config["shift_logits"] = true
+      config["mask_token_id"] = 7
+    }
+    let file = try convert(adapted, "adapted.gguf", .f16)
+    let back = try convert(file, "back", .f16)
+    for path in [adapted, file, back] {
+      let traits = try DecoderModel.inspect(try ModelSource(path: path)).traits
+      #expect(traits.contextMask == .contextCausal(size: 16), "\(path)")
+      #expect(traits.isAutoregressive && traits.blockSize == 16 && traits.logitAlignment == .previous)
+    }
+    #expect(try DecoderModel.inspect(try ModelSource(path: adapted)).traits.maskToken == 7)
+    let plain = try DecoderModel.inspect(try ModelSource(path: try qwen2("plain") { _ in }))
+    #expect(plain.traits.contextMask == .causal)
+  }
+
+  @Test func `contradictory or incomplete keys of blocks are refused by name`() throws {
+    for (name, word, change) in [
+      ("kind", "sideways", { $0["block_context"] = "sideways" }),
+      ("size", "block_size", { $0["block_context"] = "causal" }),
+      (
+        "shift", "not shifted",
+        {
+          $0["block_context"] = "causal"
+          $0["block_size"] = 8
+          $0["shift_logits"] = false
+        }
+      ),
+    ] as [(String, String, (inout JSONObject) -> Void)] {
+      let path = try qwen2(name, change)
+      #expect {
+        try DecoderModel.inspect(try ModelSource(path: path))
+      } throws: {
+        "\($0)".contains(word)
+      }
+    }
   }
 
   @Test func `a folder in another format keeps its other files`() throws {

@@ -19,6 +19,8 @@ from .tokenizer import SPECIAL
 
 END, START_TURN, END_TURN, MASK = SPECIAL
 
+# What an engine must know to decode blocks with a model of the objective `block`.
+BLOCK = {"block_size": 32, "block_context": "causal", "shift_logits": True}
 NAMES = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
          "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
          "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
@@ -67,9 +69,10 @@ def stored_weights(path: Path):
             weights.pop("lm_head.weight", None)
         return Config(**values), {k: v.float() for k, v in weights.items()}
     reader = gguf.GGUFReader(path)
+    architecture = reader.fields["general.architecture"].contents()
 
     def value(key):
-        return reader.fields[f"qwen2.{key}"].contents()
+        return reader.fields[f"{architecture}.{key}"].contents()
 
     config = Config(
         tie_word_embeddings=not any(t.name == "output.weight" for t in reader.tensors), vocab_size=value("vocab_size"), hidden_size=value("embedding_length"), intermediate_size=value("feed_forward_length"),
@@ -78,12 +81,26 @@ def stored_weights(path: Path):
         rope_theta=value("rope.freq_base"), rms_norm_eps=value("attention.layer_norm_rms_epsilon"))
     stored = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
     from .network import Network
-    return config, {k: torch.from_numpy(stored[gguf_name(k)].copy()).float() for k in Network(config).state_dict()}
+    weights = {k: torch.from_numpy(stored[gguf_name(k)].copy()).float() for k in Network(config).state_dict()}
+    if architecture == "llada":
+        weights = {k: reordered(k, v, config, to_pairs=False) for k, v in weights.items()}
+    return config, weights
 
 
-def write_gguf(path: Path, config: Config, weights: dict, tokenizer: Tokenizer, quantization: str, name: str):
+def reordered(name: str, tensor, config: Config, to_pairs: bool):
+    """GGUF files of LLaDA have the rows of queries and keys, which rotate as halves, in pairs that rotate together."""
+    if ".q_proj." not in name and ".k_proj." not in name:
+        return tensor
+    shape, half = tensor.shape, config.head_dim // 2
+    split = (-1, 2, half) if to_pairs else (-1, half, 2)
+    return tensor.reshape(*split, *shape[1:]).transpose(1, 2).reshape(shape)
+
+
+def write_gguf(path: Path, config: Config, weights: dict, tokenizer: Tokenizer, quantization: str, name: str,
+               objective: str = "autoregressive"):
+    """`masked` becomes llama.cpp's architecture llada, with biases that llama.cpp has no place for; the others are qwen2."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    w = gguf.GGUFWriter(path, "qwen2")
+    w = gguf.GGUFWriter(path, "llada" if objective == "masked" else "qwen2")
     w.add_name(name)
     w.add_license("apache-2.0")
     w.add_description("a small model: stories, lists, sums, JSON, Python; see README.md beside it")
@@ -96,6 +113,14 @@ def write_gguf(path: Path, config: Config, weights: dict, tokenizer: Tokenizer, 
     w.add_layer_norm_rms_eps(config.rms_norm_eps)
     w.add_rope_freq_base(config.rope_theta)
     w.add_vocab_size(config.vocab_size)
+    if objective == "masked":
+        w.add_rope_dimension_count(config.head_dim)
+        w.add_causal_attention(False)
+        w.add_bool("diffusion.shift_logits", False)
+    elif objective == "block":
+        w.add_bool("diffusion.shift_logits", True)
+        w.add_uint32("blockwise.diffusion.block_size", BLOCK["block_size"])
+        w.add_string("blockwise.diffusion.context", BLOCK["block_context"])
     w.add_file_type({"Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "F16": gguf.LlamaFileType.MOSTLY_F16}[quantization])
     w.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
@@ -117,7 +142,7 @@ def write_gguf(path: Path, config: Config, weights: dict, tokenizer: Tokenizer, 
 
     kind = gguf.GGMLQuantizationType[quantization]
     for key, tensor in weights.items():
-        data = tensor.float().numpy()
+        data = (reordered(key, tensor, config, to_pairs=True) if objective == "masked" else tensor).float().contiguous().numpy()
         if data.ndim == 1:  # norms and biases stay f32
             w.add_tensor(gguf_name(key), data)
         else:
@@ -161,7 +186,7 @@ def configuration(config: Config, objective: str, end: int, mask: int) -> dict:
         "use_sliding_window": False, "sliding_window": None, "bos_token_id": None, "eos_token_id": end, "pad_token_id": end,
         "initializer_range": 0.04, "use_cache": True, "dtype": "float32"}
     if objective == "block":  # still an ordinary Qwen2 model; an engine that knows these keys may decode blocks
-        out |= {"mask_token_id": mask, "block_size": 32, "block_context": "causal", "shift_logits": True}
+        out |= {"mask_token_id": mask} | BLOCK
     return out
 
 
@@ -187,7 +212,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json (default: the run's)")
-    parser.add_argument("--gguf", type=Path, help="not for `masked`: convert its folder by `blockwise convert`")
+    parser.add_argument("--gguf", type=Path)
     parser.add_argument("--quantization", choices=["Q8_0", "F16"], default="Q8_0")
     parser.add_argument("--hf", type=Path, help="a folder for transformers (f32)")
     parser.add_argument("--name", default="Blockwise base")
@@ -201,9 +226,7 @@ def main():
         write_folder(options.hf, config, state["model"], tokenizer, state["objective"])
         print(f"{options.hf}: step {state['step']}")
     if options.gguf:
-        if state["objective"] == "masked":
-            parser.error("--gguf is for Qwen2-type models; convert the folder of --hf instead")
-        write_gguf(options.gguf, config, state["model"], tokenizer, options.quantization, options.name)
+        write_gguf(options.gguf, config, state["model"], tokenizer, options.quantization, options.name, state["objective"])
         print(f"{options.gguf}: {options.gguf.stat().st_size / 1e6:.2f} MB after {state['step']} steps")
 
 

@@ -76,8 +76,7 @@ def make(name: str, options):
         arguments += ["--from", options.origin or origin]
     run("train", "--run", folder, "--tokens", tokens, "--objective", objective, "--threads", options.threads,
         *(["--float32"] if options.float32 else []), *arguments)
-    gguf = [] if objective == "masked" else ["--gguf", folder / f"{name}.gguf"]
-    run("export", "--run", folder, "--hf", folder / "hf", "--name", f"Blockwise {name}", *gguf)
+    run("export", "--run", folder, "--hf", folder / "hf", "--gguf", folder / f"{name}.gguf", "--name", f"Blockwise {name}")
     for decoder in DECODERS[objective]:
         size = ("--groups", "names", "--limit", 16) if smoke else ("--run-code",) if options.run_code else ()
         run("evaluate", "--model", folder, "--tasks", "Models/tasks", "--decoder", decoder, *size,

@@ -282,6 +282,10 @@ class Files(unittest.TestCase):
         self.assertEqual(loaded_config.to_dict().keys(), config.to_dict().keys())
         for key, value in state["model"].items():
             torch.testing.assert_close(weights[key], value, rtol=0.01, atol=float(value.abs().max()) / 120)
+        write_gguf(self.path / "m.gguf", config, state["model"], self.tokenizer, "F16", "test", "masked")
+        loaded_config, weights = read_weights(self.path / "m.gguf")
+        for key, value in state["model"].items():
+            torch.testing.assert_close(weights[key], value, rtol=1e-3, atol=1e-4)
         write_folder(self.path / "llada", config, state["model"], self.tokenizer, "masked")
         self.assertEqual(json.loads((self.path / "llada" / "config.json").read_text())["model_type"], "llada")
 

@@ -177,9 +177,40 @@ package struct FolderExport {
       config["mlp_only_layers"] = .array(
         mixture.layers.indices.filter { !mixture.layers[$0] }.map { .integer(Int64($0)) })
     }
-    if family.modelType == "Dream" {
+    if case .contextCausal(let size) = traits.contextMask {
+      config[ContextCausalKeys.context] = .string(ContextCausalKeys.causal)
+      put(ContextCausalKeys.blockSize, size)
+      put(ContextCausalKeys.shift, true)
+      config["mask_token_id"] = traits.maskToken.map { .integer(Int64($0.rawValue)) } ?? .null
+    }
+    if family.modelType == "llada" { try renameForLLaDA() }
+    if family.modelType == "Dream" || family.modelType == "llada" {
       config["mask_token_id"] = traits.maskToken.map { .integer(Int64($0.rawValue)) } ?? .null
       notes.append("transformers needs the model's own code for this family")
+    }
+  }
+
+  /// LLaDA's configuration has names of its own for everything.
+  private mutating func renameForLLaDA() throws {
+    guard configuration.headDimension * configuration.headCount == configuration.hiddenSize else {
+      throw refuse("heads of \(configuration.headDimension)")
+    }
+    guard config["rope_scaling"] == nil else { throw refuse("this scaling of rotary positions") }
+    for (from, to) in [
+      ("hidden_size", "d_model"), ("intermediate_size", "mlp_hidden_size"), ("num_hidden_layers", "n_layers"),
+      ("num_attention_heads", "n_heads"), ("num_key_value_heads", "n_kv_heads"),
+      ("max_position_embeddings", "max_sequence_length"), ("tie_word_embeddings", "weight_tying"),
+    ] {
+      config[to] = config[from]
+      config[from] = nil
+    }
+    for key in ["head_dim", "hidden_act", "use_cache"] { config[key] = nil }
+    put("embedding_size", configuration.vocabularyCount)
+    put("rope", true)
+    put("include_bias", configuration.hasAttentionOutputBias)
+    put("include_qkv_bias", configuration.hasQueryKeyValueBias)
+    for (key, value) in [("block_type", "llama"), ("layer_norm_type", "rms"), ("activation_type", "silu")] {
+      config[key] = .string(value)
     }
   }
 
@@ -187,6 +218,8 @@ package struct FolderExport {
     let configuration = configuration
     let (inner, outer) = (configuration.hasQueryKeyValueBias, configuration.hasAttentionOutputBias)
     switch family.modelType {
+    case "llada":
+      guard outer == configuration.hasFeedForwardBias else { throw refuse("these biases") }
     case "qwen2", "Dream":
       guard inner, !outer, !configuration.hasFeedForwardBias else { throw refuse("these biases") }
     case "llama", "smollm3", "qwen3", "qwen3_moe", "gpt_neox":

@@ -151,7 +151,18 @@ package struct GGUFExport {
         "llama.cpp approximates the GELU of this architecture; its logits differ slightly from the original's"
       )
     }
-    if family.architecture == "dream" {
+    if family.architecture == "llada" {
+      put("attention.causal", .bool(false))
+      if configuration.hasQueryKeyValueBias || configuration.hasFeedForwardBias {
+        notes.append("llama.cpp has no place for the biases of this model and will refuse it")
+      }
+    }
+    if case .contextCausal(let size) = traits.contextMask {
+      put(ContextCausalKeys.ggufContext, .string(ContextCausalKeys.causal), isGlobal: true)
+      put(ContextCausalKeys.ggufBlockSize, .uint32(UInt32(clamping: size)), isGlobal: true)
+      put(ContextCausalKeys.ggufShift, .bool(true), isGlobal: true)
+    }
+    if family.architecture == "dream" || family.architecture == "llada" {
       put("diffusion.shift_logits", .bool(traits.logitAlignment == .previous), isGlobal: true)
     }
     if let mixture = configuration.mixture {

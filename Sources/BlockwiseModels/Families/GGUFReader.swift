@@ -53,8 +53,9 @@ package struct GGUFReader {
     return number
   }
 
-  func optionalString(_ key: String) throws -> String? {
-    let key = "\(architecture).\(key)"
+  func optionalString(_ key: String) throws -> String? { try optionalGlobalString("\(architecture).\(key)") }
+
+  func optionalGlobalString(_ key: String) throws -> String? {
     guard let value = metadata[key] else { return nil }
     guard let text = value.stringValue else {
       throw ModelError.key(key, found: value.summary, expected: "a string", file: file)

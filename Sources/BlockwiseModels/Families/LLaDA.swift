@@ -3,6 +3,7 @@ enum LLaDA: ModelFamily {
   static let name = "llada"
   static let architectures = ["LLaDAModelLM"]
   static let modelTypes = ["llada"]
+  static let ggufArchitectures = ["llada"]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     try requireKnownVariant(config)
@@ -42,6 +43,24 @@ enum LLaDA: ModelFamily {
       names: names)
   }
 
+  /// GGUF files store q and k rows pairwise. llama.cpp's have no biases; where a file has some, they are used.
+  static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
+    let configuration = try metadata.decoderConfiguration(layout: .interleaved)
+    if try metadata.optionalBool("attention.causal") == true {
+      throw ModelError.unsupported("attention.causal true in architecture llada", file: metadata.file)
+    }
+    if try metadata.optionalGlobalBool("diffusion.shift_logits") == true {
+      throw ModelError.unsupported("diffusion.shift_logits true in architecture llada", file: metadata.file)
+    }
+    let mask = try metadata.optionalGlobalInt(
+      "tokenizer.ggml.mask_token_id", in: 0...configuration.vocabularyCount - 1)
+    return ModelDescription(
+      configuration: configuration,
+      traits: configuration.traits(
+        family: name, maskToken: mask, alignment: .same, contextMask: .bidirectional),
+      names: .gguf)
+  }
+
   /// The modelling file has switches for other networks; only the published combination is computed.
   private static func requireKnownVariant(_ config: ConfigReader) throws {
     for (key, expected) in [
@@ -63,7 +82,7 @@ enum LLaDA: ModelFamily {
     if config.value("clip_qkv") != nil { throw ModelError.unsupported("clip_qkv", file: config.file) }
   }
 
-  private static var names: TensorNames {
+  static var names: TensorNames {
     var names = TensorNames.huggingFace
     names.embedding = "model.transformer.wte.weight"
     names.finalNorm = "model.transformer.ln_f.weight"

@@ -15,15 +15,45 @@ enum Qwen2: ModelFamily {
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     let configuration = try config.qwen2Configuration()
-    return ModelDescription(
-      configuration: configuration, traits: configuration.traits(family: name), names: .huggingFace)
+    var traits = configuration.traits(family: name)
+    try adapt(
+      &traits, blockSize: config.optionalInt(ContextCausalKeys.blockSize, in: 1...1 << 16),
+      context: config.optionalString(ContextCausalKeys.context),
+      isShifted: config.optionalBool(ContextCausalKeys.shift),
+      maskToken: config.optionalInt("mask_token_id", in: 0...configuration.vocabularyCount - 1),
+      file: config.file)
+    return ModelDescription(configuration: configuration, traits: traits, names: .huggingFace)
   }
 
   static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
     var configuration = try metadata.decoderConfiguration(layout: .half)
     configuration.hasQueryKeyValueBias = true
-    return ModelDescription(
-      configuration: configuration, traits: configuration.traits(family: name), names: .gguf)
+    var traits = configuration.traits(family: name)
+    try adapt(
+      &traits, blockSize: metadata.optionalGlobalInt(ContextCausalKeys.ggufBlockSize, in: 1...1 << 16),
+      context: metadata.optionalGlobalString(ContextCausalKeys.ggufContext),
+      isShifted: metadata.optionalGlobalBool(ContextCausalKeys.ggufShift),
+      maskToken: metadata.optionalGlobalInt(
+        "tokenizer.ggml.mask_token_id", in: 0...configuration.vocabularyCount - 1),
+      file: metadata.file)
+    return ModelDescription(configuration: configuration, traits: traits, names: .gguf)
+  }
+
+  /// A checkpoint that names the context of its blocks was adapted to block diffusion; without, it is the plain model.
+  private static func adapt(
+    _ traits: inout ModelTraits, blockSize: Int?, context: String?, isShifted: Bool?, maskToken: Int?,
+    file: String
+  ) throws {
+    guard let context else { return }
+    guard context == ContextCausalKeys.causal else {
+      throw ModelError.unsupported("blocks in a context of kind \"\(context)\"", file: file)
+    }
+    guard isShifted ?? true else {
+      throw ModelError.unsupported("a causal context with logits that are not shifted", file: file)
+    }
+    guard let blockSize else { throw ModelError.keyMissing(ContextCausalKeys.blockSize, file: file) }
+    traits.contextMask = .contextCausal(size: blockSize)
+    traits.maskToken = maskToken.map { .init($0) }
   }
 }
 
