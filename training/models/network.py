@@ -32,6 +32,15 @@ class Config:
         return asdict(self)
 
 
+@dataclass
+class Parts:
+    """What attends to what, part by part, where most of the whole square is empty: the rows of each part (in order, all of
+    them), the rows whose keys it may look at, and its mask over those keys (None: causal)."""
+    rows: list
+    keys: list
+    masks: list
+
+
 class RMSNorm(nn.Module):
     def __init__(self, size: int, eps: float):
         super().__init__()
@@ -62,17 +71,28 @@ class Attention(nn.Module):
             if cache:
                 k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
             cache[:] = k, v
-        # Written out: on CPUs the backward pass of the fused attention takes three times as long at these sizes.
-        # The query heads of one key head are stacked, so that keys and values are not repeated.
-        group, keys = self.heads // self.kv_heads, k.shape[2]
-        q = (q * self.head_dim ** -0.5).to(v.dtype).reshape(batch, self.kv_heads, group * length, self.head_dim)
-        scores = (q @ k.to(v.dtype).transpose(-1, -2)).view(batch, self.kv_heads, group, length, keys)
-        if mask is None:
-            mask = torch.ones(length, keys, dtype=torch.bool).tril(keys - length)[None, None]
-        hidden = torch.zeros(mask.shape, dtype=v.dtype).masked_fill_(~mask, float("-inf"))
-        weights = torch.softmax(scores + hidden[:, :, None], dim=-1, dtype=v.dtype)
-        y = (weights.view(batch, self.kv_heads, group * length, keys) @ v).view(batch, self.heads, length, self.head_dim)
+        q, k = (q * self.head_dim ** -0.5).to(v.dtype), k.to(v.dtype)
+        if isinstance(mask, Parts):
+            keys = [[torch.cat([t[:, :, s] for s in sources], dim=2) for t in (k, v)] for sources in mask.keys]
+            y = torch.cat([attend(q[:, :, rows], *kv, m) for rows, kv, m in zip(mask.rows, keys, mask.masks)], dim=2)
+        else:
+            y = attend(q, k, v, mask)
         return self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
+
+
+def attend(q, k, v, mask):
+    """Attention of `q` [batch, heads, rows, size] to keys of fewer heads; causal at the end of the keys without a mask.
+
+    Written out: on CPUs the backward pass of the fused one takes three times as long at these sizes. The query heads of
+    one key head are stacked, so that keys and values are not repeated.
+    """
+    (batch, heads, rows, size), (kv_heads, keys) = q.shape, k.shape[1:3]
+    scores = q.reshape(batch, kv_heads, -1, size) @ k.transpose(-1, -2)
+    if mask is None:
+        mask = torch.ones(rows, keys, dtype=torch.bool).tril(keys - rows)[None, None]
+    hidden = torch.zeros(mask.shape, dtype=v.dtype).masked_fill_(~mask, float("-inf"))
+    weights = torch.softmax(scores.view(batch, kv_heads, -1, rows, keys) + hidden[:, :, None], dim=-1, dtype=v.dtype)
+    return (weights.view(batch, kv_heads, -1, keys) @ v).view(batch, heads, rows, size)
 
 
 def rotate(x, cos, sin):
@@ -135,7 +155,8 @@ class Network(nn.Module):
                 nn.init.normal_(parameter, std=0.04 * scale)
 
     def hidden(self, ids, positions=None, mask=None, caches=None):
-        """`positions` [rows] or [batch, rows]; `mask` true where a row (next to last axis) may look at a key (last)."""
+        """`positions` [rows] or [batch, rows]; `mask` true where a row (next to last axis) may look at a key (last), or `Parts`
+        of such (without caches)."""
         if positions is None:
             positions = torch.arange(ids.shape[1])
         cos, sin = self.cos[positions], self.sin[positions]

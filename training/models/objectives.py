@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from .batches import Batch, Special
+from .network import Parts
 
 
 def cross_entropy(logits, targets):
@@ -37,6 +38,15 @@ def block_mask(block: torch.Tensor) -> torch.Tensor:
     return torch.cat(rows, dim=1)[:, None]
 
 
+def block_parts(block: torch.Tensor) -> Parts:
+    """The same as `block_mask`, without its empty squares."""
+    length = block.shape[1]
+    mask = block_mask(block)
+    first, second, clean = (slice(i * length, (i + 1) * length) for i in range(3))
+    own = torch.cat((mask[:, :, first, first], mask[:, :, first, clean]), dim=3)
+    return Parts([first, second, clean], [[first, clean], [second, clean], [clean]], [own, own, None])
+
+
 def block_diffusion(model, b: Batch, generator: torch.Generator, block_size: int, causal_share: float = 0.5,
                     mask: int = Special.mask, **_):
     """Masked tokens inside blocks, seen from the row before them, plus `causal_share` times the next-token loss.
@@ -56,7 +66,7 @@ def block_diffusion(model, b: Batch, generator: torch.Generator, block_size: int
     first = (torch.rand(rows, length, generator=generator) < torch.gather(noise, 1, block)) & open_
     second = open_ & ~first
     noisy = [torch.where(m, mask, ids) for m in (first, second)]
-    hidden = model.hidden(torch.cat((*noisy, ids), dim=1), torch.arange(length).repeat(3), block_mask(block))
+    hidden = model.hidden(torch.cat((*noisy, ids), dim=1), torch.arange(length).repeat(3), block_parts(block))
     found = []
     for view, masked in enumerate((first, second)):
         row, column = masked.nonzero(as_tuple=True)  # column >= 1 by construction

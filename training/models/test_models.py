@@ -16,7 +16,7 @@ from . import decode, prepare
 from .batches import Batch, Special, batch, filled, sources
 from .export import read_weights, write_folder, write_gguf
 from .network import Config, Network
-from .objectives import autoregressive, block_diffusion, block_mask, masked
+from .objectives import autoregressive, block_diffusion, block_mask, block_parts, masked
 from .tokenizer import check, train
 
 MASK_ID = Special().mask
@@ -48,6 +48,13 @@ class Masks(unittest.TestCase):
         self.assertEqual(seen[2], {2, 3, 8, 9})
         self.assertEqual(seen[6], {6, 7, 8, 9})
         self.assertEqual(seen[8:], [{8}, {8, 9}, {8, 9, 10}, {8, 9, 10, 11}])
+
+
+    def test_parts_are_the_whole_mask(self):
+        model, block = network(), torch.tensor([[0, 0, 1, 1, 1, 2], [0, 1, 1, 1, 2, 2]])
+        ids, positions = torch.arange(36).view(2, 18) + 5, torch.arange(6).repeat(3)
+        with torch.no_grad():
+            torch.testing.assert_close(model.hidden(ids, positions, block_parts(block)), model.hidden(ids, positions, block_mask(block)))
 
 
 class Objectives(unittest.TestCase):

@@ -1,6 +1,6 @@
 """Checks what `blockwise quantize` writes against `transformers` and llama.cpp: the same greedy ids.
 
-Each checkpoint (Hugging Face layout, or the shipped GGUF model) is written as GGUF and as a Hugging Face folder, in F32
+Each checkpoint (Hugging Face layout, or a shipped GGUF model) is written as GGUF and as a Hugging Face folder, in F32
 and in F16; then 200 prompts are continued greedily by 16 tokens (ends of text are passed over):
 
     reference    transformers over the original weights (over the F32 folder for a GGUF model), f32, eager attention
@@ -15,7 +15,11 @@ given that the reference's choice had over the other's at the first difference, 
 
     python training/verification/verify_exports.py --models ../shared/data/parity/models --blockwise .build/release/blockwise
 
-Needs torch, transformers and llama-cpp-python. Prints a Markdown table; the exit status is 1 if F32 differs at a margin above 1e-4,
+The shipped `masked` has no counterpart in transformers; its weights are put into Qwen2's network there, with a mask that
+lets all rows see all, and 16 masks behind a prompt are filled, the most confident first, one in a pass: by the
+logits of transformers, and by those of `blockwise logits` over the file and over the file as an F32 folder.
+
+Run from the repository's root. Needs torch, transformers and llama-cpp-python. Prints a Markdown table; the exit status is 1 if F32 differs at a margin above 1e-4,
 or F16 above 2e-3.
 """
 
@@ -29,14 +33,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 import llama_cpp
 import numpy as np
 import torch
 import transformers
+from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from training.models.export import read_weights, write_folder
 
 NAMES = ("llama-rope3", "llama-tied", "qwen2", "qwen3", "mistral-window", "gemma2", "gemma3-text", "phi3-longrope", "smollm3",
          "gpt-neox", "qwen3-moe")
+SHIPPED = ("base", "base-diffusion", "draft")
 WORDS = ("the a an old young little man woman cat dog bird house tree river ship whale sea island king queen door window night day "
          "ran saw said found lost gave took went came called looked and but because when over under through with without green red "
          "dark bright 7 42 1851 Ishmael Alice Anna, quickly slowly never always! What? How? -- ; : ( ) Über naïve 東京 Привет").split()
@@ -126,6 +136,58 @@ def compare(found, expected, logits=None):
         else:
             margin = float("inf")
     return same, margin
+
+
+def filled(look, prompt, mask):
+    """16 masks behind the prompt, the most confident filled first: (their ids, the gap of the closest choice)."""
+    ids, gap = list(prompt) + [mask] * NEW, float("inf")
+    for _ in range(NEW):
+        probabilities = look(ids).astype(np.float64)
+        probabilities[:, mask] = -np.inf
+        probabilities = np.exp(probabilities - probabilities.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        confidence = probabilities.max(axis=1)
+        confidence[[i for i, token in enumerate(ids) if token != mask]] = -1
+        place = int(confidence.argmax())
+        best = np.sort(probabilities[place])[-2:]
+        others = np.sort(confidence)[-2:]
+        gap = min(gap, float(best[1] - best[0]), float(others[1] - others[0]) if others[0] >= 0 else float("inf"))
+        ids[place] = int(probabilities[place].argmax())
+    return ids[len(prompt):], gap
+
+
+def check_masked(source, arguments, scratch):
+    """The shipped masked model: transformers against Blockwise."""
+    folder, network = scratch / "llada", scratch / "qwen2"
+    subprocess.run([arguments.blockwise, "quantize", str(source), str(folder), "--format", "f32"], check=True, capture_output=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    config, weights = read_weights(source)
+    write_folder(network, config, weights, tokenizer.backend_tokenizer, "autoregressive")
+    model = AutoModelForCausalLM.from_pretrained(network, dtype=torch.float32, attn_implementation="eager").eval()
+    mask = json.loads((folder / "config.json").read_text())["mask_token_id"]
+
+    def look(ids):
+        with torch.no_grad():
+            return model(torch.tensor([ids]), attention_mask=torch.zeros(1, 1, len(ids), len(ids))).logits[0].numpy()
+
+    def ours(path):
+        def look(ids):
+            subprocess.run(
+                [arguments.blockwise, "logits", "--model", str(path), "--tokens", ",".join(map(str, ids)), "--visibility", "bidirectional",
+                 "--threads", "1", "--out", str(scratch / "out.safetensors")], check=True, capture_output=True)
+            return load_file(scratch / "out.safetensors")["logits"]
+        return look
+
+    items = prompts(tokenizer, min(arguments.prompts, 40), 48)
+    expected = [filled(look, ids, mask) for _, ids in items]
+    counts, good = [], True
+    for path in (folder, source):
+        found = [filled(ours(path), ids, mask)[0] for _, ids in items]
+        counts.append(sum(a == b for a, (b, _) in zip(found, expected)))
+        # Confidences closer than rounding may fall either way.
+        good = good and all(a == b or gap < 1e-5 for a, (b, gap) in zip(found, expected))
+    print(f"\n`masked`: {len(items)} prompts, {NEW} masks each filled alike: {counts[0]} over the F32 folder, {counts[1]} over the GGUF file")
+    return good
 
 
 def moe_without_dense_layers(source, target):
@@ -221,8 +283,8 @@ def check(name, source, arguments, scratch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, required=True, help="folder of checkpoints in Hugging Face layout")
-    parser.add_argument("--base", type=Path, default=Path(__file__).resolve().parents[2] / "Models/base/base.gguf")
+    parser.add_argument("--models", type=Path, help="folder of checkpoints in Hugging Face layout (without: the shipped models alone)")
+    parser.add_argument("--shipped", type=Path, default=Path(__file__).resolve().parents[2] / "Models")
     parser.add_argument("--blockwise", required=True)
     parser.add_argument("--only", help="names, separated by commas")
     parser.add_argument("--prompts", type=int, default=200)
@@ -237,12 +299,14 @@ def main():
           "GGUF F16 in Blockwise | GGUF F16 in llama.cpp | prompts cut alike by llama.cpp | |")
     print("|---|---|---|---|---|---|---|---|---|")
     good = True
-    names = arguments.only.split(",") if arguments.only else NAMES + ("base",)
+    names = arguments.only.split(",") if arguments.only else (NAMES if arguments.models else ()) + SHIPPED + ("masked",)
     for name in names:
-        source = arguments.base if name == "base" else arguments.models / name
+        is_shipped = name in SHIPPED + ("masked",)
+        source = arguments.shipped / name / f"{name}.gguf" if is_shipped else arguments.models / name
         scratch = Path(tempfile.mkdtemp(prefix="blockwise-exports-"))
         try:
-            good = check(name, source, arguments, scratch) and good
+            right = check_masked(source, arguments, scratch) if name == "masked" else check(name, source, arguments, scratch)
+            good = right and good
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     sys.exit(0 if good else 1)
