@@ -72,7 +72,7 @@ let package = Package(
     tests("BlockwiseFiles", []),
     tests("BlockwiseText", ["BlockwiseFiles"]),
     tests("BlockwiseModels", ["BlockwiseKernels", "BlockwiseFiles"]),
-    tests("BlockwiseDecoding", ["BlockwiseModels", "BlockwiseFiles"]),
+    tests("BlockwiseDecoding", ["BlockwiseKernels", "BlockwiseModels", "BlockwiseFiles"]),
     tests("Blockwise", ["BlockwiseText", "BlockwiseModels", "BlockwiseFiles", "BlockwiseDecoding"]),
     tests(
       "BlockwiseConversion",

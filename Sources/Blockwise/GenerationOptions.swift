@@ -6,6 +6,8 @@ public struct GenerationOptions: Sendable {
     case auto
     /// One token per pass, from left to right.
     case autoregressive = "ar"
+    /// Masks filled several in a pass.
+    case diffusion
   }
 
   /// How tokens are decided.
@@ -24,6 +26,13 @@ public struct GenerationOptions: Sendable {
   public var showsSpecialTokens: Bool
   /// Bounds what may be generated.
   public var constraint: (any TokenConstraint)?
+  /// How masks are filled, in the text form of ``DenoiseRecipe``; nil takes what suits the model.
+  public var recipe: String?
+  /// Slots behind the prompt, some of them known: the others are filled. Nil for as many unknown ones as
+  /// ``maximumTokenCount`` says. Needs a model that fills masks.
+  public var canvas: [TokenID?]?
+  /// Reports how a block settles, as ``SessionEvent/preview(_:)``.
+  public var showsPreviews = false
 
   /// Options with defaults: greedy, at most 256 new tokens.
   public init(

@@ -63,16 +63,39 @@ public final class LanguageModel: Sendable {
   // MARK: Methods
 
   /// Resolves the method of a request by the model's traits.
-  public func decision(for method: GenerationOptions.Method) throws -> MethodDecision {
-    guard traits.isAutoregressive else {
-      throw DecodingError.method(
-        method.rawValue, family: traits.family,
-        reason: "it fills masked blocks, and decoders for that are not part of this version; `logits` works")
+  /// - Throws: ``DecodingError`` where the model cannot be decoded so, ``RecipeError``.
+  public func decision(for options: GenerationOptions) throws -> MethodDecision {
+    let wantsMasks = options.recipe != nil || options.canvas != nil
+    let method: GenerationOptions.Method =
+      switch options.method {
+      case .auto: traits.isAutoregressive && !wantsMasks ? .autoregressive : .diffusion
+      case let asked: asked
+      }
+    let isAsked = options.method != .auto
+    guard method == .diffusion else {
+      guard traits.isAutoregressive else {
+        throw DecodingError.method(
+          method.rawValue, family: traits.family, reason: "it fills masked blocks; diffusion works")
+      }
+      guard !wantsMasks else {
+        throw DecodingError.option(
+          options.recipe == nil ? "canvas" : "recipe", found: "given", expected: "none with this method")
+      }
+      return MethodDecision(
+        method: method.rawValue, recipe: "", isLossy: false,
+        reason: isAsked
+          ? "it was asked for"
+          : "the model is autoregressive and neither a recipe nor a draft source was asked for")
     }
+    guard options.constraint == nil else {
+      throw DecodingError.option("constraint", found: "given", expected: "none, diffusion has none yet")
+    }
+    let recipe = try recipe(options.recipe)
+    // Whether model and recipe fit is found out here, before anything is changed.
+    _ = try DiffusionDecoder(model: network, options: diffusionOptions(for: options, recipe: recipe))
     return MethodDecision(
-      method: "ar", recipe: "", isLossy: false,
-      reason: method == .auto
-        ? "the model is autoregressive and no draft source was asked for" : "it was asked for")
+      method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy,
+      reason: options.recipe != nil || isAsked ? "it was asked for" : "the model fills masks")
   }
 
   func autoregressiveOptions(for options: GenerationOptions) -> AutoregressiveOptions {

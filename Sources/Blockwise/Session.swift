@@ -20,6 +20,8 @@ public final class Session: Sendable {
   private struct State {
     var startedCount = 0
     var running: Running?
+    /// How what the cache holds was computed.
+    var contextKind = ContextKind.causal
   }
 
   private let state = Protected(State())
@@ -137,13 +139,16 @@ public final class Session: Sendable {
   private func run(
     _ number: Int, prompt: [TokenID], options: GenerationOptions, report: @Sendable (SessionEvent) -> Void
   ) async throws -> Generation {
-    let decision = try model.decision(for: options.method)
-    let decoder = try AutoregressiveDecoder(
-      model: model.network, options: model.autoregressiveOptions(for: options))
+    let decision = try model.decision(for: options)
+    let decoder = try SessionDecoder(
+      model: model, options: options, decision: decision, prompt: prompt, contextLength: cache.contextLength)
     var matcher = try StopStringMatcher(options.stopStrings)
-    try decoder.check(prompt, contextLength: cache.contextLength)
     // Nothing is refused any more: only now the cache lets go of what the prompt does not share with it.
-    try keepCommonPrefix(with: prompt)
+    let isSameKind = state.withLock { state in
+      defer { state.contextKind = decoder.contextKind }
+      return state.contextKind == decoder.contextKind
+    }
+    if isSameKind { try keepCommonPrefix(with: prompt) } else { try cache.truncate(to: 0) }
 
     // The text goes on where the prompt ends: a space at the front of a word stays, half a character is completed.
     var detokenizer = model.tokenizer.makeDetokenizer(skipSpecialTokens: !options.showsSpecialTokens)
@@ -152,7 +157,8 @@ public final class Session: Sendable {
     var tokens: [SampledToken] = []
     var isStopped = false
     let (reason, statistics) = try await decoder.generate(
-      prompt: prompt, cache: cache, progress: { report(.prefill(done: $0, total: $1)) }
+      prompt: prompt, cache: cache, progress: { report(.prefill(done: $0, total: $1)) },
+      preview: { report(.preview($0)) }
     ) { token in
       tokens.append(token)
       let piece = matcher.append(detokenizer.append(token.token))

@@ -5,6 +5,9 @@ public enum SessionEvent: Sendable {
   /// Text that is final and the tokens committed since the last event. The text may be shorter than the tokens:
   /// incomplete characters and what could become a stop string are held back.
   case text(String, tokens: [SampledToken])
+  /// The answer as it stands, where the options ask for it: undecided slots hold the model's mask token, and later events
+  /// replace this one.
+  case preview([TokenID])
   /// The end; nothing follows.
   case finished(Generation)
 }

@@ -13,7 +13,7 @@ struct BlockwiseCommand: AsyncParsableCommand {
       the small model 'base' is used.
 
       Examples:
-        blockwise generate "Once upon a time"
+        blockwise generate --chat "Tell me a short story about a fox."
         blockwise inspect ~/models/Qwen2.5-0.5B-Instruct
         echo -n "Hello" | blockwise tokenize --json
 
@@ -25,7 +25,7 @@ struct BlockwiseCommand: AsyncParsableCommand {
     subcommands: [
       GenerateCommand.self, ChatCommand.self, LogitsCommand.self, TokenizeCommand.self,
       DetokenizeCommand.self, TemplateCommand.self, InspectCommand.self, QuantizeCommand.self,
-      BenchCommand.self, EvalCommand.self,
+      BenchCommand.self, EvalCommand.self, TuneCommand.self,
     ])
 
   static func main() async {

@@ -10,6 +10,8 @@ public enum DecodingError: Error, Sendable, Hashable, CustomStringConvertible {
   case method(String, family: String, reason: String)
   /// Somebody else changed the cache while it was being decoded into.
   case cacheChanged(expected: Int, found: Int)
+  /// A pass over a block with open positions has decided none of them.
+  case noProgress(position: Int)
   /// An option outside its range.
   case option(String, found: String, expected: String)
 
@@ -25,6 +27,8 @@ public enum DecodingError: Error, Sendable, Hashable, CustomStringConvertible {
       "decoding by \(method) is not possible with this \(family) model: \(reason)"
     case .cacheChanged(let expected, let found):
       "the cache holds \(found) tokens where decoding left \(expected); it must not be changed meanwhile"
+    case .noProgress(let position):
+      "no row of the pass spoke of an open position from \(position) on: a mistake of the decoder"
     case .option(let name, let found, let expected): "\(name) is \(found), expected \(expected)"
     }
   }

@@ -37,6 +37,12 @@ public struct GenerationStatistics: Sendable, Hashable {
   public var committedCount = 0
   /// Of those, how many came out of the last pass over the prompt.
   public var prefillCommittedCount = 0
+  /// The passes after the prefill, in order.
+  public var passes: [PassShape] = []
+  /// Of the passes, those that only made a finished block part of the context.
+  public var closingForwardCount = 0
+  /// Decisions that were taken back or changed.
+  public var revisedCount = 0
   /// Time of the passes over the prompt, in seconds.
   public var prefillSeconds = 0.0
   /// Time from the first token to the end, in seconds.

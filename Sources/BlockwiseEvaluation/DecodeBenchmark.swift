@@ -82,7 +82,7 @@ public struct DecodeBenchmark: Sendable {
     guard needed <= model.contextLength else {
       throw BenchmarkError.context(needed: needed, available: model.contextLength)
     }
-    let decisions = try methods.map { try model.decision(for: $0) }
+    let decisions = try methods.map { try model.decision(for: GenerationOptions(method: $0)) }
     let meter = try LimitMeter(model.summary)
     try await meter.calibrate()
     var results: [Result] = []

@@ -91,7 +91,9 @@ struct EvalTests {
     #expect(table.code == 0 && table.text.contains("a/x") && !table.text.contains("b/y"))
     let unknown = try CommandLineTool.run(arguments + ["--group", "d"])
     #expect(unknown.code == 64 && unknown.errors.contains("a, b, c"))
-    let plain = try CommandLineTool.run(["eval", "tasks", "--model", try Self.model("sdar"), "--tasks", file])
+    let plain = try CommandLineTool.run([
+      "eval", "tasks", "--model", try Self.model("mistral"), "--tasks", file,
+    ])
     #expect(plain.code == 1 && plain.errors.contains("a/x/1"))
     let programs = try CommandLineTool.run(arguments + ["--group", "c"])
     #expect(programs.code == 64 && programs.errors.contains("--run-code"))

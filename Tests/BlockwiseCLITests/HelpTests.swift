@@ -16,7 +16,7 @@ struct HelpTests {
         comes with Blockwise. Without --model the small model 'base' is used.
 
         Examples:
-          blockwise generate "Once upon a time"
+          blockwise generate --chat "Tell me a short story about a fox."
           blockwise inspect ~/models/Qwen2.5-0.5B-Instruct
           echo -n "Hello" | blockwise tokenize --json
 
@@ -46,6 +46,7 @@ struct HelpTests {
                                   Hugging Face and back.
           bench                   Measure speed.
           eval                    Measure quality.
+          tune                    Fit decoding to a model and to prompts of yours.
 
           See 'blockwise help <subcommand>' for detailed help.
 
@@ -61,7 +62,8 @@ struct HelpTests {
         "--min-p",
         "--seed", "--stop", "--decode", "--compute", "--cache-type", "--context", "--threads", "--stats",
         "--json", "--logprobs", "--logit-bias", "--repetition-penalty", "--presence-penalty",
-        "--frequency-penalty", "--ignore-eos", "--chat", "--system", "--thinking",
+        "--frequency-penalty", "--ignore-eos", "--chat", "--system", "--thinking", "--recipe", "--infill",
+        "--show-blocks",
       ]
     ),
     (
@@ -150,9 +152,14 @@ struct HelpTests {
     (["generate", "--schema", "s.json", "x"], "--schema is not supported"),
     (["generate", "--grammar", "g.gbnf", "x"], "--grammar is not supported"),
     (["generate", "--regex", "a+", "x"], "--regex is not supported"),
-    (["generate", "--recipe", "block=fixed(8)", "x"], "--recipe is not supported"),
+    (["generate", "--recipe", "block=fixed(0)", "x"], "whole number from 1"),
+    (["generate", "--recipe", "commit=hierarchy", "x"], "not part of this version"),
+    (["generate", "--recipe", "llada-ref", "--decode", "ar", "x"], "--recipe needs"),
+    (["generate", "--infill", "no gap"], "<fill:12>"),
+    (["generate", "--infill", "a <fill:x>"], "number of tokens"),
+    (["generate", "--infill", "a <fill:4>", "x"], "--infill is the prompt"),
+    (["generate", "--infill", "a <fill:4>", "--max-tokens", "9"], "--infill says itself"),
     (["generate", "--draft", "lookup", "x"], "--draft lookup is not supported"),
-    (["generate", "--decode", "diffusion", "x"], "--decode diffusion is not supported"),
     (["generate", "--decode", "speculative", "x"], "--decode speculative is not supported"),
     (["logits", "--out", "f"], "--tokens"),
     (["logits", "--tokens", "1,2"], "--out"),

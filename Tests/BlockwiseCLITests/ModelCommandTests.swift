@@ -177,14 +177,40 @@ struct ModelCommandTests {
     #expect(try CommandLineTool.run(["inspect", folder.path, "--card", "--json"]).code == 64)
   }
 
-  @Test func `inspect says why a diffusion model does not generate`() throws {
-    let model = try #require(CommandLineTool.model("llada"))
+  @Test(arguments: ["llada", "dream", "sdar", "fast-dllm-qwen"])
+  func `inspect says that a model fills masks, and it does`(name: String) throws {
+    let model = try #require(CommandLineTool.model(name))
     let json = try CommandLineTool.run(["inspect", model, "--json"]).json()
-    #expect(json["methods"] == [])
-    #expect(try json.string("traits", "context_mask") == "bidirectional")
-    let generated = try CommandLineTool.run(["generate", "--model", model, "x"])
-    #expect(generated.code == 1)
-    #expect(generated.errors.contains("llada"))
+    #expect(json["methods"] == ["diffusion"])
+    let arguments = ["generate", "--model", model, "--max-tokens", "20", "--ignore-eos", "--json", "The"]
+    let plain = try CommandLineTool.run(arguments + ["--recipe", "one-per-pass"]).json()
+    #expect(try plain.array("tokens").count == 20)
+    #expect(try plain.string("decode", "method") == "diffusion")
+    let wide = try CommandLineTool.run(arguments + ["--recipe", "commit=threshold(-1)"]).json()
+    #expect(try wide.bool("decode", "lossy"))
+    #expect(try wide.string("decode", "recipe").contains("commit=threshold(-1)"))
+    #expect(try wide.integer("stats", "forwards") < plain.integer("stats", "forwards"))
+    let refused = try CommandLineTool.run(arguments + ["--decode", "ar"])
+    #expect(refused.code == 1 && refused.errors.contains("masked blocks"), "\(refused.errors)")
+  }
+
+  @Test func `gaps are filled and what is known stays`() throws {
+    let model = try #require(CommandLineTool.model("llada"))
+    let output = try CommandLineTool.run([
+      "generate", "--model", model, "--infill", "the old <fill:3> and the <fill:2>.", "--json",
+    ])
+    let json = try output.json()
+    let text = try json.string("text")
+    let fills = try json.array("fills").compactMap(\.stringValue)
+    #expect(fills.count == 2)
+    #expect(text.contains(" and the ") && text.hasSuffix("."), "\(text)")
+    #expect(try json.integer("stats", "committed") == 5)
+    let beginning = try CommandLineTool.run(["generate", "--model", model, "--infill", "<fill:3> end"])
+    // Its tokenizer puts a start token in front.
+    #expect(beginning.code == 0, "\(beginning.errors)")
+    let causal = try #require(CommandLineTool.model("qwen2"))
+    let other = try CommandLineTool.run(["generate", "--model", causal, "--infill", "a <fill:3> b"])
+    #expect(other.code == 1 && other.errors.contains("left to right"), "\(other.errors)")
   }
 
   @Test func `inspect says what block types become in memory`() throws {

@@ -37,6 +37,7 @@ import Testing
     var prefills: [Int] = []
     for try await event in session.generate("Once upon a time", options: Self.options(40)) {
       switch event {
+      case .preview: break
       case .prefill(let done, let total):
         prefills.append(done)
         #expect(done <= total)
@@ -238,7 +239,51 @@ import Testing
 
   @Test func `models that fill masks are refused by the plain decoder, with the reason`() async throws {
     let model = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/llada")
-    await #expect(throws: DecodingError.self) { _ = try await model.session().complete("Once") }
+    await #expect(throws: DecodingError.self) {
+      _ = try await model.session().complete("Once", options: GenerationOptions(method: .autoregressive))
+    }
+  }
+
+  /// A grid of blocks of another size makes other keys and values of the same tokens.
+  @Test func `a session whose blocks change their size forgets what it has computed`() async throws {
+    let model = try await LanguageModel.load(
+      SharedData.packageFolder + "/Tests/Fixtures/models/sdar",
+      options: ModelLoadOptions(compute: .f32, threadCount: 1))
+    func options(_ size: Int) -> GenerationOptions {
+      var options = GenerationOptions(maximumTokenCount: 12, ignoresEndOfText: true)
+      options.recipe = "block=fixed(\(size)) commit=threshold(0.1)"
+      return options
+    }
+    let prompt = (0..<40).map { TokenID($0 * 5 % 250) }
+    let session = try model.session()
+    for (index, size) in [4, 8, 8, 4].enumerated() {
+      let fresh = try await model.session().complete(tokens: prompt, options: options(size))
+      let found = try await session.complete(tokens: prompt, options: options(size))
+      #expect(found.tokens == fresh.tokens, "blocks of \(size)")
+      #expect((found.statistics.cachedTokenCount > 0) == (index == 2))
+    }
+  }
+
+  @Test func `a block can be watched while it settles`() async throws {
+    let model = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/llada")
+    var options = GenerationOptions(maximumTokenCount: 16, ignoresEndOfText: true)
+    options.recipe = "one-per-pass"
+    options.showsPreviews = true
+    let mask = try #require(model.traits.maskToken)
+    var open: [Int] = []
+    var last: [TokenID] = []
+    var text: [TokenID] = []
+    for try await event in try model.session().generate(tokens: [3, 4, 5], options: options) {
+      switch event {
+      case .preview(let canvas):
+        open.append(canvas.count { $0 == mask })
+        last = canvas
+      case .finished(let generation): text = generation.tokens.map(\.token)
+      case .prefill, .text: break
+      }
+    }
+    #expect(open == Array((0..<16).reversed()))
+    #expect(last == text)
   }
 
   @Test func `a context that memory cannot hold is refused before it is allocated`() async throws {

@@ -13,8 +13,12 @@ struct BenchDecodeCommand: AsyncParsableCommand {
       what decoding reaches of the speed that they imply. The roofline is weights and cached keys and values over the \
       read bandwidth measured beside it. Sampling is what the checkpoint recommends unless options say otherwise.
 
+      --replay takes passes that 'eval tasks --trace' has recorded and runs passes of the same shapes on this model, with \
+      random tokens: what a way of decoding would cost here. Several files take turns, answer by answer.
+
       Examples:
         blockwise bench decode
+        blockwise bench decode --model q05.gguf --replay ar.jsonl --replay blocks.jsonl
         blockwise bench decode --model q05.gguf --depth 0,512 --tokens 64 --samples 9 --threads 2 --json
       """)
 
@@ -38,6 +42,9 @@ struct BenchDecodeCommand: AsyncParsableCommand {
       "0 always takes the most likely token. (default: what the checkpoint recommends, else 0)"))
   var temperature: Float?
 
+  @Option(name: .long, help: "Replay recorded passes. Can be repeated.", completion: .file())
+  var replay: [String] = []
+
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
@@ -60,6 +67,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    if !replay.isEmpty { return try await runReplay() }
     let benchmark = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
     let model = try await measured.load()
     let progress = ProgressLine("Measuring")
@@ -74,6 +82,41 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     } else {
       try StandardStream.output.write(Self.table(report, model: model, sampling: sampling))
     }
+  }
+
+  private func runReplay() async throws {
+    let benchmark = try ReplayBenchmark(
+      recordings: replay.map { ($0, try PassTrace.load($0)) }, sampleCount: samples)
+    let model = try await measured.load()
+    let progress = ProgressLine("Replaying")
+    defer { progress.end() }
+    let results = try await benchmark.run(model) { progress.update("Replaying \(Int($0 * 100)) %") }
+    progress.end()
+    if output.json {
+      try StandardStream.output.write(
+        json: [
+          "model": .string(model.path),
+          "results": .array(
+            results.map { result in
+              [
+                "file": .string(result.name), "method": .string(result.method),
+                "tokens": .integer(Int64(result.tokenCount)), "passes": .integer(Int64(result.passCount)),
+                "rows": .integer(Int64(result.rowCount)), "median_seconds": .number(result.seconds.median),
+                "min_seconds": .number(result.seconds.minimum),
+              ]
+            }),
+        ])
+      return
+    }
+    var table = TextTable(["recording", "tokens", "passes", "rows", "seconds", "best", "tokens/s"])
+    for result in results {
+      table.append([
+        result.name, "\(result.tokenCount)", "\(result.passCount)", "\(result.rowCount)",
+        fixed(result.seconds.median, 3), fixed(result.seconds.minimum, 3),
+        fixed(Double(result.tokenCount) / max(1e-9, result.seconds.median), 1),
+      ])
+    }
+    try StandardStream.output.write(table.lines.joined(separator: "\n") + "\n")
   }
 
   /// The contract of `bench decode --json`.

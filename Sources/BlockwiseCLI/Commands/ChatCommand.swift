@@ -74,7 +74,7 @@ struct ChatCommand: AsyncParsableCommand {
       chatOptions)
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
-    _ = try model.decision(for: .auto)
+    _ = try model.decision(for: GenerationOptions())
     let session = try ChatSession(
       command: self, model: model,
       conversation: Conversation(system.map { [.system($0)] } ?? [], options: chatOptions))

@@ -145,6 +145,7 @@ final class ChatSession {
     for try await event in events {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the conversation \(done)/\(total)")
+      case .preview: break
       case .text(let piece, _):
         progress.end()
         if !command.output.json { try StandardStream.output.write(isTerminal ? Self.harmless(piece) : piece) }

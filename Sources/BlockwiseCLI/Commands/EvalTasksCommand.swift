@@ -44,14 +44,34 @@ struct EvalTasksCommand: AsyncParsableCommand {
   @Flag(name: .long, help: "Run the Python that the model writes, in a limited process.")
   var runCode = false
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How tokens are decided: auto, ar or diffusion.", valueName: "method"))
+  var decode = DecodeMethod.auto
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("How masks are filled; see 'generate'.", valueName: "recipe"))
+  var recipe: String?
+
   @Option(name: .long, help: "Write every answer to a file, as JSON lines.", completion: .file())
   var answers: String?
+
+  @Option(
+    name: .long, help: "Write the passes of every answer to a file, for 'bench decode --replay'.",
+    completion: .file())
+  var trace: String?
 
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
     if group?.isEmpty == true { throw ValidationError("--group is empty") }
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit), expected at least 1") }
+    if decode == .speculative {
+      throw ValidationError("--decode speculative is not supported by this version")
+    }
+    if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
     if maxTokens < 1 { throw ValidationError("--max-tokens is \(maxTokens), expected at least 1") }
   }
 
@@ -61,20 +81,25 @@ struct EvalTasksCommand: AsyncParsableCommand {
     let model = try await measured.load()
     let progress = ProgressLine("Asking")
     defer { progress.end() }
-    let evaluation = TaskEvaluation(
-      questions, options: GenerationOptions(maximumTokenCount: maxTokens), pythonRunner: runner)
+    var options = GenerationOptions(
+      method: decode == .ar ? .autoregressive : decode == .diffusion ? .diffusion : .auto,
+      maximumTokenCount: maxTokens)
+    options.recipe = try MethodArguments.text(of: recipe)
+    let decision = try model.decision(for: options)
+    let evaluation = TaskEvaluation(questions, options: options, pythonRunner: runner)
     let report = try await evaluation.run(model) { progress.update("Asking \($0)/\(questions.count)") }
     progress.end()
     if let answers { try Self.write(report, to: answers) }
+    if let trace { try Self.writeTraces(report, decision, to: trace) }
     if report.skippedCount > 0 {
       StandardStream.error.note(
         "Note: \(report.skippedCount) questions whose answers are programs were left out; --run-code runs them."
       )
     }
     if output.json {
-      try StandardStream.output.write(json: Self.json(report, model: model))
+      try StandardStream.output.write(json: Self.json(report, model: model, decision: decision))
     } else {
-      try StandardStream.output.write(Self.table(report, model: model))
+      try StandardStream.output.write(Self.table(report, decision: decision))
     }
   }
 
@@ -118,10 +143,28 @@ struct EvalTasksCommand: AsyncParsableCommand {
     try file.finish()
   }
 
+  private static func writeTraces(
+    _ report: TaskEvaluation.Report, _ decision: MethodDecision, to path: String
+  ) throws {
+    let method = decision.recipe.isEmpty ? decision.method : decision.recipe
+    let lines = report.answers.map { answer in
+      PassTrace(method: method, tokenCount: answer.tokenCount, passes: answer.passes).json.text() + "\n"
+    }
+    var file = try AtomicFile(path: path)
+    try file.write(Array(lines.joined().utf8))
+    try file.finish()
+  }
+
   /// The contract of `eval tasks --json`.
-  private static func json(_ report: TaskEvaluation.Report, model: LanguageModel) -> JSONValue {
+  private static func json(
+    _ report: TaskEvaluation.Report, model: LanguageModel, decision: MethodDecision
+  ) -> JSONValue {
     [
       "model": .string(model.path),
+      "decode": [
+        "method": .string(decision.method), "recipe": .string(decision.recipe),
+        "lossy": .bool(decision.isLossy),
+      ],
       "tasks": .array(
         report.results.map { result in
           [
@@ -132,6 +175,8 @@ struct EvalTasksCommand: AsyncParsableCommand {
             "strict_accuracy": result.strictCount.map { .number(Double($0) / Double(result.count)) } ?? .null,
             "tokens": .integer(Int64(result.tokenCount)),
             "forwards": .integer(Int64(result.forwardCount)),
+            "rows": .integer(Int64(result.rowCount)),
+            "seconds": .number(result.seconds),
           ]
         }),
       "mean_accuracy": .number(report.meanAccuracy),
@@ -140,21 +185,25 @@ struct EvalTasksCommand: AsyncParsableCommand {
     ]
   }
 
-  private static func table(_ report: TaskEvaluation.Report, model: LanguageModel) -> String {
-    var table = TextTable(["task", "questions", "accuracy %", "± %", "strict %", "tokens/pass"])
+  private static func table(_ report: TaskEvaluation.Report, decision: MethodDecision) -> String {
+    var table = TextTable([
+      "task", "questions", "accuracy %", "± %", "strict %", "tokens/pass", "passes", "seconds",
+    ])
     for result in report.results {
       let strict = result.strictCount.map { fixed(100 * Double($0) / Double(result.count), 1) } ?? ""
       let perPass = Double(result.tokenCount) / Double(max(1, result.forwardCount))
       table.append([
         result.task, "\(result.count)", fixed(100 * result.accuracy, 1), fixed(100 * result.standardError, 1),
-        strict,
-        fixed(perPass, 2),
+        strict, fixed(perPass, 2), "\(result.forwardCount)", fixed(result.seconds, 2),
       ])
     }
     table.append([
       "mean of \(report.results.count)", "", fixed(100 * report.meanAccuracy, 1),
       fixed(100 * report.meanStandardError, 1), "", "",
+      "\(report.results.reduce(0) { $0 + $1.forwardCount })",
+      fixed(report.results.reduce(0) { $0 + $1.seconds }, 2),
     ])
-    return table.lines.joined(separator: "\n") + "\n"
+    let method = decision.recipe.isEmpty ? decision.method : "\(decision.method) \(decision.recipe)"
+    return "decode: \(method)\n" + table.lines.joined(separator: "\n") + "\n"
   }
 }

@@ -19,6 +19,8 @@ struct GenerateCommand: AsyncParsableCommand {
         blockwise generate --temperature 0.8 --top-p 0.95 --seed 1 --max-tokens 200 "The old man"
         blockwise generate --model ~/models/Qwen2.5-0.5B --stats --stop "\\n\\n" --file prompt.txt
         blockwise generate --prompt-tokens 1,403,407 --json
+        blockwise generate --model base-diffusion --recipe "commit=threshold(0.8)" --show-blocks --chat "Repeat: a b c"
+        blockwise generate --model base-diffusion --infill "Tom had a <fill:8>. He was happy."
         blockwise generate --model ~/models/Qwen3-0.6B --system "Be brief." --thinking off "Why is the sky blue?"
       """)
 
@@ -37,7 +39,7 @@ struct GenerateCommand: AsyncParsableCommand {
   @Option(name: .long, help: "How keys and values are kept. (default: f32 with --compute f32, else f16)")
   var cacheType: CacheFormat?
 
-  @OptionGroup(title: "Method") var method: FutureArguments
+  @OptionGroup(title: "Method") var method: MethodArguments
   @OptionGroup var output: OutputArguments
 
   @Flag(name: .long, help: "Report method, speed and memory on standard error.")
@@ -107,20 +109,34 @@ struct GenerateCommand: AsyncParsableCommand {
     if chat.isChat, request.plainPrompt {
       throw ValidationError("--plain-prompt does not go with --chat: the template's own special tokens count")
     }
+    if method.infill != nil {
+      if sources > 0 || chat.isChat {
+        throw ValidationError("--infill is the prompt: give no other and no --chat")
+      }
+      if request.maxTokens != nil {
+        throw ValidationError("--infill says itself how many tokens are filled in")
+      }
+    }
     if let count = sampling.logprobs, count >= 0, !output.json {
       throw ValidationError("--logprobs needs --json")
     }
   }
 
   func run() async throws {
-    let text = try promptText()
+    let text = method.infill == nil ? try promptText() : []
     let chatOptions = chat.isChat ? try chat.options(name) : nil
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
     try request.check(vocabularyCount: model.traits.vocabularyCount)
-    var options = options(model)
+    var options = try options(model)
     let tokens: [TokenID]
-    if let chatOptions {
+    var infill: Infill?
+    if let template = method.infill {
+      let parts = try Infill(template, model)
+      tokens = parts.prompt
+      options.canvas = parts.canvas
+      infill = parts
+    } else if let chatOptions {
       let messages = chat.messages(String(decoding: text, as: UTF8.self))
       tokens = try model.chatTokens(messages, options: chatOptions)
       options = model.chatGeneration(options, chatOptions)
@@ -129,11 +145,12 @@ struct GenerateCommand: AsyncParsableCommand {
         try request.promptTokens ?? model.promptTokens(utf8: text, parseSpecialTokens: !request.plainPrompt)
     }
     if let note = sampling.ineffective(options.sampling) { StandardStream.error.note("Note: \(note).") }
+    if let infill, !output.json { try StandardStream.output.write(infill.start) }
     let (generation, isInterrupted) = try await stream(model, tokens: tokens, options: options)
     if output.json {
       let report = GenerationReport(
         generation: generation, tokenizer: model.tokenizer, seed: options.sampling.seed,
-        showsLogProbabilities: sampling.logprobs != nil)
+        showsLogProbabilities: sampling.logprobs != nil, infill: infill)
       try StandardStream.output.write(json: report.json)
     } else if !generation.text.hasSuffix("\n"), !generation.text.isEmpty || !isInterrupted {
       try StandardStream.output.write("\n")
@@ -163,6 +180,10 @@ struct GenerateCommand: AsyncParsableCommand {
     _ model: LanguageModel, tokens: [TokenID], options: GenerationOptions
   ) async throws -> (Generation, isInterrupted: Bool) {
     let session = try model.session()
+    var options = options
+    let blocks =
+      method.showBlocks && StandardStream.error.isTerminal ? BlockView(model: model, prompt: tokens) : nil
+    options.showsPreviews = blocks != nil
     let interrupt = Interrupt { session.stop() }
     let progress = ProgressLine("Reading the prompt")
     defer { progress.end() }
@@ -170,25 +191,35 @@ struct GenerateCommand: AsyncParsableCommand {
     for try await event in session.generate(tokens: tokens, options: options) {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the prompt \(done)/\(total)")
+      case .preview(let canvas):
+        progress.end()
+        blocks?.show(canvas)
       case .text(let piece, _):
         progress.end()
-        if !output.json { try StandardStream.output.write(piece) }
-      case .finished(let generation): result = generation
+        if !output.json, blocks == nil { try StandardStream.output.write(piece) }
+      case .finished(let generation):
+        result = generation
+        if let blocks {
+          blocks.clear()
+          if !output.json { try StandardStream.output.write(generation.text) }
+        }
       }
     }
     guard let result else { throw CommandInterrupted() }
     return (result, interrupt.isInterrupted)
   }
 
-  private func options(_ model: LanguageModel) -> GenerationOptions {
-    GenerationOptions(
-      method: method.decode == .ar ? .autoregressive : .auto,
+  private func options(_ model: LanguageModel) throws -> GenerationOptions {
+    var options = GenerationOptions(
+      method: method.method,
       maximumTokenCount: request.maxTokens.map { $0 < 0 ? nil : $0 }
         ?? model.generationConfiguration.maximumTokenCount ?? GenerationOptions().maximumTokenCount,
       sampling: sampling.options(model.recommendedSampling),
       stopStrings: request.stop.map(Self.unescaped),
       stopTokens: Set(request.stopToken.map { TokenID($0) }), ignoresEndOfText: request.ignoreEos,
       showsSpecialTokens: request.special)
+    options.recipe = try MethodArguments.text(of: method.recipe)
+    return options
   }
 
   /// Shells make it hard to write a line end, so it can be written as in a string of a program.

@@ -9,6 +9,8 @@ struct GenerationReport {
   var tokenizer: Tokenizer
   var seed: UInt64
   var showsLogProbabilities: Bool
+  /// The gaps that were filled.
+  var infill: Infill?
 
   /// The contract of `generate --json`. `tokens` are the ids of the new tokens, `prompt_tokens` is the number of tokens
   /// of the prompt.
@@ -38,6 +40,11 @@ struct GenerationReport {
         "prefill_time_split": statistics.prefillSplit.json,
       ],
     ]
+    if let infill, case .object(var members) = object {
+      members["fills"] = .array(
+        infill.fills(generation.tokens.map(\.token), tokenizer).map { .string($0) })
+      object = .object(members)
+    }
     if showsLogProbabilities, case .object(var members) = object {
       members["logprobs"] = .array(generation.tokens.map { logProbabilities(of: $0) })
       object = .object(members)

@@ -202,7 +202,13 @@ struct InspectReport {
   /// Decoding methods of this version that apply.
   var methods: [String] {
     guard problem == nil, case .success(let model) = model else { return [] }
-    return model.traits.isAutoregressive ? ["ar"] : []
+    let traits = model.traits
+    var hasMask = traits.maskToken != nil
+    if case .success(let facts) = tokenizer, facts.special.contains(where: { $0.name == "mask" }) {
+      hasMask = true
+    }
+    return (traits.isAutoregressive ? ["ar"] : [])
+      + (hasMask && traits.contextMask != .causal ? ["diffusion"] : [])
   }
 
   /// Bytes of keys and values for one token of context, in the default cache.

@@ -120,6 +120,8 @@ public struct AutoregressiveDecoder: Sendable {
       let plan = BlockPlan(tokens: CollectionOfOne(sampled.token), at: tokens.count - 1, outputs: last)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
       statistics.decodeTiming += result.timing
+      statistics.passes.append(
+        PassShape(contextCount: tokens.count - 1, rowCount: 1, outputCount: 1))
       statistics.forwardCount += 1
       statistics.rowCount += 1
     }

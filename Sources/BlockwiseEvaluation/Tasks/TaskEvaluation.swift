@@ -37,6 +37,12 @@ public struct TaskEvaluation: Sendable {
     public var tokenCount: Int
     /// Passes that brought them, those over the prompt not counted.
     public var forwardCount: Int
+    /// Rows of those passes.
+    public var rowCount: Int
+    /// Their shapes.
+    public var passes: [PassShape]
+    /// Their time and that of all that was decided between them.
+    public var seconds: Double
   }
 
   /// The answers to one task.
@@ -51,8 +57,12 @@ public struct TaskEvaluation: Sendable {
     public var strictCount: Int?
     /// New tokens of all answers.
     public var tokenCount = 0
-    /// Passes of all answers.
+    /// Passes of all answers, those over the prompts not counted.
     public var forwardCount = 0
+    /// Rows of those passes.
+    public var rowCount = 0
+    /// Time from the prompts' ends to the answers' ends.
+    public var seconds = 0.0
 
     /// The share of right answers.
     public var accuracy: Double { Double(rightCount) / Double(max(1, count)) }
@@ -121,7 +131,9 @@ public struct TaskEvaluation: Sendable {
     let end = generation.finishReason == .stop ? 1 : 0
     return Answer(
       id: task.id, task: task.name, text: text, isRight: isRight, isStrictList: isStrict,
-      tokenCount: generation.tokens.count + end, forwardCount: generation.statistics.forwardCount)
+      tokenCount: generation.tokens.count + end, forwardCount: generation.statistics.forwardCount,
+      rowCount: generation.statistics.rowCount, passes: generation.statistics.passes,
+      seconds: generation.statistics.decodeSeconds)
   }
 
   static func results(_ answers: [Answer]) -> [Result] {
@@ -140,6 +152,8 @@ public struct TaskEvaluation: Sendable {
       }
       results[place].tokenCount += answer.tokenCount
       results[place].forwardCount += answer.forwardCount
+      results[place].rowCount += answer.rowCount
+      results[place].seconds += answer.seconds
     }
     return results
   }

@@ -207,7 +207,8 @@ struct ExportFamily {
         folder: .huggingFace, gguf: .gguf)
     case LLaDA.name:
       return ExportFamily(
-        architecture: "llada", className: "LLaDAModelLM", modelType: "llada", folder: LLaDA.names, gguf: .gguf,
+        architecture: "llada", className: "LLaDAModelLM", modelType: "llada", folder: LLaDA.names,
+        gguf: .gguf,
         pairsRows: true)
     case Dream.name:
       return ExportFamily(
@@ -237,7 +238,8 @@ struct ExportFamily {
 
   /// Families that can be converted, for messages.
   static let names = [
-    Llama.name, Mistral.name, SmolLM3.name, Qwen2.name, Qwen3.name, Qwen3MoE.name, LLaDA.name, Dream.name, Gemma2.name,
+    Llama.name, Mistral.name, SmolLM3.name, Qwen2.name, Qwen3.name, Qwen3MoE.name, LLaDA.name, Dream.name,
+    Gemma2.name,
     Gemma3.name, GPTNeoX.name, Phi3.name,
   ]
 }

@@ -1,0 +1,58 @@
+import Blockwise
+
+/// A text with gaps, `Tom had a <fill:8>. He was happy.`: what stands before the first gap is the prompt, the rest a canvas.
+struct Infill {
+  /// The text before the first gap.
+  let start: String
+  let prompt: [TokenID]
+  let canvas: [TokenID?]
+  /// The gaps as ranges of the canvas.
+  let gaps: [Range<Int>]
+
+  /// More in one gap is a mistake.
+  private static let longestGap = 1 << 16
+
+  init(_ text: String, _ model: LanguageModel) throws {
+    var pieces: [Substring] = []
+    var counts: [Int] = []
+    var rest = text[...]
+    while let mark = rest.firstRange(of: "<fill:") {
+      guard let end = rest[mark.upperBound...].firstIndex(of: ">") else {
+        throw UsageError("--infill: a gap is written <fill:12>, the > is missing")
+      }
+      let number = rest[mark.upperBound..<end]
+      guard let count = Int(number), (1...Self.longestGap).contains(count) else {
+        throw UsageError(
+          "--infill: \"\(number)\" in <fill:…> is not a number of tokens from 1 to \(Self.longestGap)")
+      }
+      pieces.append(rest[..<mark.lowerBound])
+      counts.append(count)
+      rest = rest[rest.index(after: end)...]
+    }
+    guard !counts.isEmpty else {
+      throw UsageError("--infill has no gap; one of 12 tokens is written <fill:12>")
+    }
+    start = String(pieces[0])
+    prompt = model.promptTokens(start)
+    guard !prompt.isEmpty else {
+      throw UsageError("--infill must not begin with a gap: the model needs a start")
+    }
+    var canvas: [TokenID?] = []
+    var gaps: [Range<Int>] = []
+    for (index, count) in counts.enumerated() {
+      gaps.append(canvas.count..<canvas.count + count)
+      canvas += Array(repeating: nil, count: count)
+      let piece = index + 1 < pieces.count ? pieces[index + 1] : rest
+      canvas += model.tokenizer.encode(String(piece), addSpecialTokens: false) as [TokenID?]
+    }
+    self.canvas = canvas
+    self.gaps = gaps
+  }
+
+  /// The texts of the gaps.
+  func fills(_ tokens: [TokenID], _ tokenizer: Tokenizer) -> [String] {
+    gaps.map { gap in
+      gap.upperBound <= tokens.count ? tokenizer.decode(Array(tokens[gap]), skipSpecialTokens: true) : ""
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import Blockwise
+
+/// How tokens are decided.
+enum DecodeMethod: String, CaseIterable, ExpressibleByArgument {
+  case auto, ar, diffusion, speculative
+}
+
+/// The method of decoding. Flags of the command line's contract that this version does not have are refused, never ignored.
+struct MethodArguments: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How tokens are decided: auto, ar (one after the other) or diffusion (masks, several in a pass). (speculative is refused by this version.)",
+      valueName: "method"))
+  var decode = DecodeMethod.auto
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How masks are filled: a preset, slots such as \"block=fixed(32) commit=threshold(0.9)\", both, or @FILE.",
+      valueName: "recipe"))
+  var recipe: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Fill gaps of so many tokens in a text, which must not begin with one.",
+      valueName: "text <fill:12> text"))
+  var infill: String?
+
+  @Flag(name: .long, help: "Show on a terminal how a block settles.")
+  var showBlocks = false
+
+  @Option(name: .long, help: ArgumentHelp("A draft source; only none.", visibility: .hidden))
+  var draft: String?
+
+  @Option(name: .long, help: ArgumentHelp("A JSON schema.", visibility: .hidden))
+  var schema: String?
+
+  @Option(name: .long, help: ArgumentHelp("A grammar.", visibility: .hidden))
+  var grammar: String?
+
+  @Option(name: .long, help: ArgumentHelp("A regular expression.", visibility: .hidden))
+  var regex: String?
+
+  /// A recipe as it was given; `@` names a file that holds one, in its first line that is no comment.
+  static func text(of recipe: String?) throws -> String? {
+    guard let recipe, recipe.hasPrefix("@") else { return recipe }
+    let path = String(recipe.dropFirst())
+    let text = try TextInput.text(TextInput.file(path), from: path)
+    guard let line = text.split(separator: "\n").first(where: { !$0.hasPrefix("#") }) else {
+      throw UsageError("\(path) holds no recipe")
+    }
+    return String(line)
+  }
+
+  /// As the library calls it.
+  var method: GenerationOptions.Method {
+    switch decode {
+    case .auto, .speculative: .auto
+    case .ar: .autoregressive
+    case .diffusion: .diffusion
+    }
+  }
+
+  func validate() throws {
+    if decode == .speculative {
+      throw ValidationError(
+        "--decode \(decode.rawValue) is not supported by this version; supported are auto, ar and diffusion")
+    }
+    if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
+    if decode == .ar, infill != nil { throw ValidationError("--infill needs --decode diffusion or auto") }
+    if let draft, draft != "none" {
+      throw ValidationError("--draft \(draft) is not supported by this version; supported is none")
+    }
+    let refused: [(String, String?)] = [("--schema", schema), ("--grammar", grammar), ("--regex", regex)]
+    for (name, value) in refused where value != nil {
+      throw ValidationError("\(name) is not supported by this version: it has no constraints")
+    }
+  }
+}
