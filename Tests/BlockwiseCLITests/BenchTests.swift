@@ -152,9 +152,9 @@ struct BenchTests {
     let json = try output.json()
     let results = try json.array("results")
     let rooflines = try results.map { try $0.number("roofline_ms") }
-    // One row is bound by memory: 300 slots of 6 layers, 2 · 3 heads of 32 halves, against all weights.
+    // One row is bound by memory: 300 slots of 6 layers, 2 · 4 heads of 32 halves, against all weights.
     let bytes = try json.number("machine", "weight_bytes")
-    let slot = 6.0 * 2 * 3 * 32 * 2
+    let slot = 6.0 * 2 * 4 * 32 * 2
     #expect(abs(rooflines[1] / rooflines[0] - (bytes + 301 * slot) / (bytes + slot)) < 1e-6)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
   }

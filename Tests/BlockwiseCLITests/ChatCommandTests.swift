@@ -124,7 +124,8 @@ struct ChatCommandTests {
   }
 
   @Test func `a model without a template refuses to chat before its weights are read`() throws {
-    let output = try CommandLineTool.run(["chat"], input: Array("Hello\n".utf8))
+    let plain = try #require(CommandLineTool.model("mistral"))
+    let output = try CommandLineTool.run(["chat", "--model", plain], input: Array("Hello\n".utf8))
     #expect(output.code == 1)
     #expect(
       output.errors.contains("no chat template") && output.errors.contains("instruct"), "\(output.errors)")
@@ -206,8 +207,9 @@ struct ChatCommandTests {
     #expect(refused.code == 64)
     let ids = try CommandLineTool.run(["generate", "--model", model, "--chat", "--prompt-tokens", "1,2"])
     #expect(ids.code == 64)
-    let base = try CommandLineTool.run(["generate", "--system", "x", "Hello"])
-    #expect(base.code == 1)
-    #expect(base.errors.contains("no chat template"), "\(base.errors)")
+    let plain = try #require(CommandLineTool.model("mistral"))
+    let other = try CommandLineTool.run(["generate", "--model", plain, "--system", "x", "Hello"])
+    #expect(other.code == 1)
+    #expect(other.errors.contains("no chat template"), "\(other.errors)")
   }
 }

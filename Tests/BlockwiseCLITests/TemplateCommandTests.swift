@@ -69,8 +69,9 @@ struct TemplateCommandTests {
   }
 
   @Test func `a model without a template says so and which models have one`() throws {
-    let output = try Self.run([], #"[{"role": "user", "content": "Hi"}]"#)
+    let plain = try #require(CommandLineTool.model("mistral"))
+    let output = try Self.run(["--model", plain], #"[{"role": "user", "content": "Hi"}]"#)
     #expect(output.code == 1)
-    #expect(output.errors.contains("base") && output.errors.contains("instruct"), "\(output.errors)")
+    #expect(output.errors.contains("mistral") && output.errors.contains("instruct"), "\(output.errors)")
   }
 }

@@ -123,7 +123,7 @@ struct ConversationTests {
   }
 
   @Test func `a model without template and unknown switches are refused by type`() async throws {
-    let base = try await LanguageModel.load(SharedData.packageFolder + "/Models/base/base.gguf")
+    let base = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/mistral")
     #expect(try base.chatTemplate == nil)
     #expect(throws: ChatError.noTemplate(model: base.path)) { try base.chatTokens([.user("Hi")]) }
     await #expect(throws: ChatError.self) {

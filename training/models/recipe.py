@@ -20,9 +20,9 @@ from .tokenizer import SPECIAL
 RUNS = Path("training/runs")
 # name: (objective, starts from base, arguments of the training)
 MODELS = {
-    "base": ("autoregressive", False, ("--steps", 6000, "--decay-steps", 1800)),
-    "draft": ("autoregressive", False, ("--size", "draft", "--steps", 6000, "--decay-steps", 1800, "--rate", "4e-3")),
-    "base-diffusion": ("block", True, ("--steps", 3000, "--decay-steps", 1000, "--batch", 8, "--rate", "1e-3", "--plateau", 250)),
+    "base": ("autoregressive", False, ("--steps", 4553, "--decay-steps", 1400)),
+    "draft": ("autoregressive", False, ("--size", "draft", "--steps", 1500, "--decay-steps", 500, "--rate", "4e-3")),
+    "base-diffusion": ("block", True, ("--steps", 1200, "--decay-steps", 400, "--batch", 8, "--rate", "1e-3", "--plateau", 100)),
     "masked": ("masked", True, ("--steps", 5000, "--decay-steps", 1500, "--rate", "2e-3")),
 }
 SMOKE = ("--steps", 24, "--decay-steps", 8, "--batch", 4, "--length", 128, "--warm-up", 4, "--plateau", 4, "--log-every", 8,
