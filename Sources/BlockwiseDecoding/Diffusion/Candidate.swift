@@ -77,7 +77,9 @@ public struct BlockStep: Sendable {
 
 /// Statistics that a policy needs beside those that every pass brings.
 public struct StatisticNeeds: OptionSet, Sendable {
+  /// The bits.
   public let rawValue: Int
+  /// A set from its bits.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
   /// Candidates of decided slots too.

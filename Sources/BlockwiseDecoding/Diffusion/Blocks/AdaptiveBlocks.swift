@@ -6,7 +6,9 @@ public import BlockwiseFiles
 /// smallest block, so that a line end at once does not cost a pass for one token, and a window that does not grow with
 /// the budget.
 public struct AdaptiveBlocks: BlockPolicy {
+  /// The name in recipes.
   public static let name = "ada"
+  /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = [
     .whole("size", 1...1 << 16), .number("threshold", 0...2), .whole("minimum", 1...1 << 16, 1),
     .whole("window", 0...1 << 16, 0),
@@ -28,6 +30,7 @@ public struct AdaptiveBlocks: BlockPolicy {
     searched = window
   }
 
+  /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) throws {
     self.init(
       values[0].int, threshold: Float(values[1].double), minimum: values[2].int, window: values[3].int)
@@ -36,6 +39,7 @@ public struct AdaptiveBlocks: BlockPolicy {
     }
   }
 
+  /// The values of the parameters.
   public var values: [PolicyValue] {
     [.whole(size), .number(Double("\(threshold)") ?? Double(threshold)), .whole(minimum), .whole(searched)]
   }
@@ -44,10 +48,12 @@ public struct AdaptiveBlocks: BlockPolicy {
     min(searched > 0 ? searched : budget / 4, remaining)
   }
 
+  /// Slots that the opening pass looks at.
   public func window(remaining: Int, budget: Int) -> Int {
     min(remaining, max(size, searchedCount(remaining: remaining, budget: budget), 1))
   }
 
+  /// The length of a block.
   public func length(candidates: [Candidate?], delimiters: Set<TokenID>, remaining: Int, budget: Int) -> Int {
     var best: (slot: Int, probability: Float)?
     let searched = candidates.prefix(searchedCount(remaining: remaining, budget: budget))

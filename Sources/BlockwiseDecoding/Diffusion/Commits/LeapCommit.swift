@@ -1,6 +1,8 @@
 /// LocalLeap (arXiv 2510.07081): around an open position of high probability a lower one is enough.
 public struct LeapCommit: CommitPolicy {
+  /// The name in recipes.
   public static let name = "leap"
+  /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = [
     .number("anchor", 0...2, 0.9), .number("relaxed", 0...2, 0.75), .whole("radius", 0...1 << 16, 4),
   ]
@@ -18,6 +20,7 @@ public struct LeapCommit: CommitPolicy {
     self.radius = radius
   }
 
+  /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) throws {
     self.init(anchor: values[0].double, relaxed: values[1].double, radius: values[2].int)
     guard relaxed <= anchor else {
@@ -25,8 +28,10 @@ public struct LeapCommit: CommitPolicy {
     }
   }
 
+  /// The values of the parameters.
   public var values: [PolicyValue] { [.number(anchor), .number(relaxed), .whole(radius)] }
 
+  /// The slots to decide.
   public func select(_ step: BlockStep) -> [Int] {
     let open = step.openSlots
     let anchors = open.filter { Double(step.probability($0)) > anchor }

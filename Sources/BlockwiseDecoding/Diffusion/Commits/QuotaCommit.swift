@@ -3,17 +3,23 @@
 ///
 /// Of `n` slots and `s` passes each pass decides n / s, the first n mod s passes one more.
 public struct QuotaCommit: CommitPolicy {
+  /// The name in recipes.
   public static let name = "quota"
+  /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = [.whole("passes", 0...1 << 16, 0)]
   /// Passes per block; 0 for as many as slots: one token each.
   public var passCount: Int
 
   /// The policy.
   public init(_ passCount: Int = 0) { self.passCount = passCount }
+  /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) { self.init(values[0].int) }
+  /// The values of the parameters.
   public var values: [PolicyValue] { [.whole(passCount)] }
+  /// Whether a pass may decide more than one position.
   public var isParallel: Bool { passCount != 0 }
 
+  /// The slots to decide.
   public func select(_ step: BlockStep) -> [Int] {
     Array(step.ranked.prefix(Self.quota(of: step.scheduledCount, passCount: passCount, pass: step.pass)))
   }

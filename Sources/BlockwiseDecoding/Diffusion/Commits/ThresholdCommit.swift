@@ -3,7 +3,9 @@
 /// With a number of passes it is SDAR's and LLaDA2's dynamic rule: where fewer than the schedule's quota exceed the threshold, the
 /// quota's best are decided instead.
 public struct ThresholdCommit: CommitPolicy {
+  /// The name in recipes.
   public static let name = "threshold"
+  /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = [
     .number("threshold", -1000...1000), .whole("passes", 0...1 << 16, 0),
   ]
@@ -17,11 +19,14 @@ public struct ThresholdCommit: CommitPolicy {
     self.threshold = threshold
     self.passCount = passCount
   }
+  /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) { self.init(values[0].double, passCount: values[1].int) }
+  /// The values of the parameters.
   public var values: [PolicyValue] {
     passCount == 0 ? [.number(threshold)] : [.number(threshold), .whole(passCount)]
   }
 
+  /// The slots to decide.
   public func select(_ step: BlockStep) -> [Int] {
     let chosen = step.openSlots.filter { Double(step.scores[$0]) > threshold }
     guard passCount > 0 else { return chosen }

@@ -30,8 +30,11 @@ public struct PolicyParameter: Sendable, Hashable {
 
   /// What a parameter may be.
   public enum Kind: Sendable, Hashable {
+    /// A number in a range.
     case number(ClosedRange<Double>)
+    /// A whole number in a range.
     case whole(ClosedRange<Int>)
+    /// A path.
     case path
   }
 
@@ -75,8 +78,11 @@ public struct PolicyParameter: Sendable, Hashable {
 
 /// The value of a parameter.
 public enum PolicyValue: Sendable, Hashable {
+  /// A number.
   case number(Double)
+  /// A whole number.
   case whole(Int)
+  /// A path.
   case path(String)
 
   /// As recipes spell it: `0.9`, `32`.

@@ -2,7 +2,9 @@
 /// more than a threshold, that one takes the place. After the last mask passes go on until nothing changes. For models that were
 /// trained for it.
 public struct TokenEditing: RevisePolicy {
+  /// The name in recipes.
   public static let name = "edit"
+  /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = [
     .number("threshold", 0...2, 0.9), .whole("extra", 0...1024, 16),
   ]
@@ -16,10 +18,14 @@ public struct TokenEditing: RevisePolicy {
     self.threshold = threshold
     self.extraPassCount = extraPassCount
   }
+  /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) { self.init(values[0].double, extraPassCount: values[1].int) }
+  /// The values of the parameters.
   public var values: [PolicyValue] { [.number(threshold), .whole(extraPassCount)] }
+  /// What it wants to know.
   public var needs: StatisticNeeds { .allSlots }
 
+  /// What to change after a pass.
   public func revise(_ state: RevisionState) -> [Revision] {
     let now = Set(state.committedNow)
     return state.decided.indices.compactMap { slot in

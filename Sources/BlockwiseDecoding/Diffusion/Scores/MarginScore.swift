@@ -1,10 +1,15 @@
 /// The distance of the two most likely tokens' probabilities: `topk_margin` (Dream).
 public struct MarginScore: Scorer {
+  /// The name in recipes.
   public static let name = "margin"
+  /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = []
+  /// The values of the parameters.
   public let values: [PolicyValue] = []
   /// The scorer.
   public init() {}
+  /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) {}
+  /// The score of an open slot; larger is better.
   public func score(_ candidate: Candidate, random: Double) -> Float { candidate.first - candidate.second }
 }

@@ -22,6 +22,7 @@ public struct StopState: Sendable {
 
 /// What happens next.
 public enum StopDecision: Sendable, Hashable {
+  /// The next pass.
   case goOn
   /// The answer is what lies before the first end token.
   case finish
