@@ -62,7 +62,7 @@ extension InspectReport {
       add("decoding", "not possible: \(problem)")
     } else if methods.isEmpty {
       add(
-        "decoding", "`logits`; the diffusion decoders that `generate` would need are not part of this version"
+        "decoding", "`logits` only: it fills masks, and its mask token is not known"
       )
     } else {
       add("decoding", methods.joined(separator: ", "))

@@ -59,10 +59,22 @@ struct DenoiseLayout: Sendable {
     let shift = isShifted ? 1 : 0
     let spoken = wanted.filter { rows.contains($0 - shift) }
     var outputRows = spoken.map { $0 - shift - rows.lowerBound }
+    // A token can only be hidden from its shadow where its row is computed in this pass.
+    let shadows = shadows.filter { rows.contains($0) }
     if !shadows.isEmpty {
       let count = rows.count + shadows.count
       var bits = Visibility.RowBits(rowCount: count)
-      for row in 0..<count { for key in 0..<rows.count { bits[row, key] = true } }
+      for row in 0..<count {
+        for key in 0..<rows.count {
+          // Rows of finished blocks that are computed again see no later ones.
+          if case .grid(let size) = kind, row < rows.count,
+            (rows.lowerBound + key) / size > (rows.lowerBound + row) / size
+          {
+            continue
+          }
+          bits[row, key] = true
+        }
+      }
       for (index, position) in shadows.enumerated() {
         let row = rows.count + index
         plan.tokens.append(mask)

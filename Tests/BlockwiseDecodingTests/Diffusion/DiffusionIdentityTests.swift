@@ -98,8 +98,10 @@ import Testing
   }
 
   @Test func `shadows that verify nothing change nothing`() async throws {
-    for family in [Family.llada, .sdar] {
-      let cache = family.isCanvas ? "cache=none" : "cache=exact"
+    for (family, cache) in [
+      (Family.llada, "cache=none"), (.llada, "cache=dual"), (.sdar, "cache=exact"), (.sdar, "cache=none"),
+      (.sdar, "cache=sub block=fixed(8,4)"),
+    ] {
       try await same(
         family, "\(cache) commit=threshold(0.25) revise=wino(0)", "\(cache) commit=threshold(0.25)")
     }

@@ -1,4 +1,4 @@
-/// The EB-Sampler (arXiv 2505.24857): the longest run of the best positions whose entropies, the largest left out, add up to at
+/// The EB-Sampler: the longest run of the best positions whose entropies, the largest left out, add up to at
 /// most a bound: a bound on what deciding them together can lose.
 public struct EntropyBoundedCommit: CommitPolicy {
   /// The name in recipes.

@@ -1,4 +1,4 @@
-/// WINO (arXiv 2507.18578): decide much, then verify. Every decided slot has a shadow, a mask in its place that sees all but
+/// WINO ("wide in, narrow out"): decide much, then verify. Every decided slot has a shadow, a mask in its place that sees all but
 /// its token; where the shadow gives the token less than a threshold, it becomes a mask again.
 public struct ShadowRows: RevisePolicy {
   /// The name in recipes.
