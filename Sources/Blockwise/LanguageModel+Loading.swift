@@ -6,8 +6,8 @@ extension LanguageModel {
   ///   - model: path or name.
   ///   - options: context, cache, threads and arithmetic.
   ///   - progress: called with the share of the work that is done, 0…1.
-  /// - Throws: ``ModelLocatorError``, ``ModelFileError``, ``ModelError``, ``TokenizerError``: they name file, key or
-  ///   tensor, what was found and what was expected.
+  /// - Throws: ``ModelLocatorError``, ``ModelFileError``, ``ModelError``, ``TokenizerError``, ``LogitShiftError``: they name
+  ///   file, key or tensor, what was found and what was expected.
   public static func load(
     _ model: String = ModelLocator.defaultName, options: ModelLoadOptions = ModelLoadOptions(),
     locator: ModelLocator = .standard, progress: @escaping @Sendable (Double) -> Void = { _ in }
@@ -15,7 +15,7 @@ extension LanguageModel {
     let clock = ContinuousClock()
     let start = clock.now
     let path = try locator.path(for: model)
-    return try await LoadingThread.run {
+    let loaded = try await LoadingThread.run {
       var timing = LoadTiming()
       func timed<Part>(_ part: WritableKeyPath<LoadTiming, Double>, _ body: () throws -> Part) rethrows
         -> Part
@@ -37,6 +37,10 @@ extension LanguageModel {
         generationConfiguration: source.generationConfiguration, path: path,
         summary: network.summary, contextLength: network.traits.contextLength, loadTiming: timing)
     }
+    if options.checksLogitShift {
+      try await LogitShiftTest.check(loaded.network, loaded.tokenizer, file: path)
+    }
+    return loaded
   }
 
   /// The network of a checkpoint alone, for work on tokens that needs no text.

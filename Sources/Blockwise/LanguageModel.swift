@@ -13,6 +13,8 @@ internal import Foundation
 public final class LanguageModel: Sendable {
   /// The network behind the tokens; decoders of one's own run on it.
   public let network: any BlockModel
+  /// The network as sessions use it: passes that several of them ask for at the same time become one.
+  public let merger: PassMerger
   /// Text to tokens and back.
   public let tokenizer: Tokenizer
   /// The chat templates that the checkpoint brings.
@@ -36,6 +38,7 @@ public final class LanguageModel: Sendable {
     summary: ModelSummary, contextLength: Int, loadTiming: LoadTiming
   ) {
     self.network = network
+    merger = PassMerger(network)
     self.tokenizer = tokenizer
     self.chatTemplates = chatTemplates
     self.generationConfiguration = generationConfiguration

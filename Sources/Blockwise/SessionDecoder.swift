@@ -5,6 +5,10 @@ struct SessionDecoder {
     case diffusion(DiffusionDecoder, canvas: [TokenID?], showsPreviews: Bool)
   }
 
+  /// Slots of an answer without a limit where the model sees all of them from the first pass on, so that their number is a part
+  /// of the question.
+  static let closedCanvasCount = 256
+
   private let decoder: Decoder
   /// How it computes the context.
   let contextKind: ContextKind
@@ -17,7 +21,7 @@ struct SessionDecoder {
   ) throws {
     guard decision.method == GenerationOptions.Method.diffusion.rawValue else {
       let decoder = try AutoregressiveDecoder(
-        model: model.network, options: model.autoregressiveOptions(for: options))
+        model: model.merger, options: model.autoregressiveOptions(for: options))
       try decoder.check(prompt, contextLength: contextLength)
       self.decoder = .autoregressive(decoder)
       contextKind = .causal
@@ -25,10 +29,15 @@ struct SessionDecoder {
     }
     let recipe = try model.recipe(options.recipe)
     let decoder = try DiffusionDecoder(
-      model: model.network, options: model.diffusionOptions(for: options, recipe: recipe))
+      model: model.merger, options: model.diffusionOptions(for: options, recipe: recipe))
+    let wanted =
+      options.maximumTokenCount
+      ?? (model.traits.contextMask == .bidirectional ? Self.closedCanvasCount : .max)
+    guard wanted >= 0 else {
+      throw DecodingError.option("maximumTokenCount", found: "\(wanted)", expected: "at least 0")
+    }
     let room = max(0, contextLength - prompt.count)
-    let canvas =
-      options.canvas ?? Array(repeating: nil, count: min(room, options.maximumTokenCount ?? room))
+    let canvas = options.canvas ?? Array(repeating: nil, count: min(room, wanted))
     try decoder.check(prompt, canvas, contextLength: contextLength)
     self.decoder = .diffusion(decoder, canvas: canvas, showsPreviews: options.showsPreviews)
     contextKind = model.contextKind(recipe)

@@ -25,7 +25,7 @@ enum CommandFailure {
     case let error as DecodingError:
       if case .option = error { end(usage, error.description) }
       end(failed, error.description)
-    case let error as RecipeError: end(usage, error.description)
+    case let error as RecipeError: end(error.isFileProblem ? failed : usage, error.description)
     case let error as ChatError:
       // A switch that the template does not have; a model without a template is another model's matter.
       if case .noTemplate = error { end(failed, error.description) }

@@ -50,7 +50,7 @@ struct GGUFContent {
     let tokenizer = try Tokenizer.load(folder: folder)
     let vocabulary = try GGUFTokenizerExport(
       folder, tokenizer: tokenizer, rowCount: export.configuration.vocabularyCount,
-      endTokens: folder.generationConfiguration.endTokens)
+      endTokens: folder.generationConfiguration.endTokens, maskToken: export.traits.maskToken)
     let name = Self.name(
       folder.path, family: export.traits.family, stripsAddedTokens: vocabulary.stripsAddedTokens)
     notes = export.notes + vocabulary.notes

@@ -37,10 +37,14 @@ public struct GenerationStatistics: Sendable, Hashable {
   public var committedCount = 0
   /// Of those, how many came out of the last pass over the prompt.
   public var prefillCommittedCount = 0
+  /// The end token that ended the answer; nil where something else did.
+  public var endToken: TokenID?
   /// The passes after the prefill, in order.
   public var passes: [PassShape] = []
   /// Of the passes, those that only made a finished block part of the context.
   public var closingForwardCount = 0
+  /// Of the passes after the prefill, those that other requests' rows shared. Their time is counted by each of them.
+  public var sharedForwardCount = 0
   /// Decisions that were taken back or changed.
   public var revisedCount = 0
   /// Time of the passes over the prompt, in seconds.

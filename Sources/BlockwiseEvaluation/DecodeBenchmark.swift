@@ -12,7 +12,9 @@ public struct DecodeBenchmark: Sendable {
   /// Measurements of each method and depth, besides a first one that only warms up.
   public var sampleCount: Int
   /// The methods to compare.
-  public var methods: [GenerationOptions.Method] = [.autoregressive]
+  public var methods: [GenerationOptions.Method] = [.auto]
+  /// Ways of filling masks to compare with them.
+  public var recipes: [String] = []
 
   /// A benchmark with at least one depth.
   /// - Throws: ``BenchmarkError/option(name:found:expected:)``.
@@ -82,7 +84,14 @@ public struct DecodeBenchmark: Sendable {
     guard needed <= model.contextLength else {
       throw BenchmarkError.context(needed: needed, available: model.contextLength)
     }
-    let decisions = try methods.map { try model.decision(for: GenerationOptions(method: $0)) }
+    let ways =
+      methods.map { GenerationOptions(method: $0) }
+      + recipes.map { recipe in
+        var options = GenerationOptions(method: .diffusion)
+        options.recipe = recipe
+        return options
+      }
+    let decisions = try ways.map { try model.decision(for: $0) }
     let meter = try LimitMeter(model.summary)
     try await meter.calibrate()
     var results: [Result] = []
@@ -92,7 +101,7 @@ public struct DecodeBenchmark: Sendable {
       let middle = depth + tokenCount / 2
       let cache = try await model.benchmarkCache(depth: middle, random: &random, into: buffer)
       let prompt = random.next(count: max(1, depth))
-      let sessions = try methods.map { _ in try model.session() }
+      let sessions = try ways.map { _ in try model.session() }
       var rows = decisions.map {
         Result(
           method: $0.method, recipe: $0.recipe, depth: depth, tokenCount: tokenCount, singleRowDepth: middle)
@@ -100,7 +109,9 @@ public struct DecodeBenchmark: Sendable {
       for sample in 0...sampleCount {
         for row in rows.indices {
           let statistics = try await generate(
-            sessions[row], prompt: prompt, method: methods[row], sampling: sampling)
+            sessions[row], prompt: prompt, options: ways[row],
+            // From left to right the last pass over the prompt brings a token before those that are counted.
+            tokenCount: tokenCount + (decisions[row].recipe.isEmpty ? 1 : 0), sampling: sampling)
           for _ in 0..<min(tokenCount, 8) {
             let seconds = try await model.network.timedPass(
               random.next(count: 1), depth: middle, cache: cache, into: buffer)
@@ -126,10 +137,13 @@ public struct DecodeBenchmark: Sendable {
 
   /// One generation, its events taken one by one as the command line does.
   private func generate(
-    _ session: Session, prompt: [TokenID], method: GenerationOptions.Method, sampling: SamplingOptions
+    _ session: Session, prompt: [TokenID], options: GenerationOptions, tokenCount: Int,
+    sampling: SamplingOptions
   ) async throws -> GenerationStatistics {
-    let options = GenerationOptions(
-      method: method, maximumTokenCount: tokenCount + 1, sampling: sampling, ignoresEndOfText: true)
+    var options = options
+    options.maximumTokenCount = tokenCount
+    options.sampling = sampling
+    options.ignoresEndOfText = true
     var statistics = GenerationStatistics()
     for try await event in session.generate(tokens: prompt, options: options) {
       if case .finished(let generation) = event { statistics = generation.statistics }

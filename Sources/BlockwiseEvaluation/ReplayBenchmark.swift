@@ -14,6 +14,11 @@ public struct ReplayBenchmark: Sendable {
   {
     try BenchmarkError.check("samples", [sampleCount], in: 1...1_000_000)
     if recordings.isEmpty { throw .option(name: "replay", found: "nothing", expected: "at least one file") }
+    for recording in recordings where recording.traces.count != recordings[0].traces.count {
+      throw .option(
+        name: "replay", found: "\(recording.traces.count) answers in \(recording.name)",
+        expected: "\(recordings[0].traces.count), as in \(recordings[0].name)")
+    }
     self.recordings = recordings
     self.sampleCount = sampleCount
   }
@@ -51,6 +56,8 @@ public struct ReplayBenchmark: Sendable {
     var caches: [Int: CacheHandle] = [:]
     func cache(_ depth: Int) throws -> CacheHandle {
       if let known = caches[depth] { return known }
+      // Every fork has pages of its own once it was written to.
+      if caches.count >= Self.forkLimit { caches.removeAll() }
       let fork = try deepest.fork()
       try fork.truncate(to: depth)
       caches[depth] = fork
@@ -80,6 +87,9 @@ public struct ReplayBenchmark: Sendable {
     }
     return results
   }
+
+  /// Most caches at the same time.
+  private static let forkLimit = 32
 
   private func replay(
     _ pass: PassShape, _ model: LanguageModel, _ cache: CacheHandle, _ tokens: [TokenID],

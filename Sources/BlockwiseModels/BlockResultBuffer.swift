@@ -34,6 +34,8 @@ public final class BlockResultBuffer: @unchecked Sendable {
   package var vocabularyCount = 0
   /// Where the time of the last pass went; zero where the model does not measure it.
   public package(set) var timing = PassTiming()
+  /// Sequences of the whole pass: more than ``sequenceCount`` where other requests' rows shared it.
+  public package(set) var passSequenceCount = 0
 
   /// An empty buffer.
   public init() {}
@@ -41,6 +43,7 @@ public final class BlockResultBuffer: @unchecked Sendable {
   /// Makes room for the outputs of a pass over sequences, and forgets those of the last one.
   func prepare(_ plans: some Collection<BlockPlan>, vocabularyCount: Int) throws(AllocationError) {
     self.vocabularyCount = vocabularyCount
+    passSequenceCount = plans.count
     if entries.count > plans.count { entries.removeSubrange(plans.count...) }
     while entries.count < plans.count { entries.append(Entry()) }
     for (index, plan) in plans.enumerated() {

@@ -29,6 +29,9 @@ public struct ModelLoadOptions: Sendable {
   public var keepsBlocks: Bool?
   /// Refuses to load when weights and a full cache need more bytes; nil takes what the system reports as available.
   public var memoryLimit: Int?
+  /// Whether ``LanguageModel`` asks a diffusion model in one pass for words that it can know, and refuses it when its rows speak of
+  /// other positions than its file says.
+  public var checksLogitShift = true
 
   /// Options with defaults for speed.
   public init(

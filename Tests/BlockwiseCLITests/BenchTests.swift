@@ -62,13 +62,24 @@ struct BenchTests {
     #expect(try folder.names().isEmpty, "nothing is kept by decoding")
   }
 
-  @Test func `bench decode needs room in the context and a model that decodes from left to right`() throws {
+  @Test func `bench decode needs room in the context, and measures recipes where there are masks`() throws {
     let folder = try TemporaryFolder()
     let long = try run(["bench", "decode", "--depth", "100000"], cache: folder.path)
     #expect(long.code == 1 && long.errors.contains("100065"), "\(long.errors)")
     let model = try #require(CommandLineTool.model("llada"))
-    let other = try CommandLineTool.run(["bench", "decode", "--model", model])
-    #expect(other.code == 1 && other.errors.contains("llada"), "\(other.errors)")
+    let masked = try CommandLineTool.run([
+      "bench", "decode", "--model", model, "--tokens", "8", "--samples", "1", "--recipe",
+      "block=fixed(4) commit=quota(2)",
+      "--json",
+    ])
+    try #require(masked.code == 0, "\(masked.errors)")
+    let results = try masked.json().array("results")
+    #expect(try results.map { try $0.string("method") } == ["diffusion", "diffusion"])
+    #expect(try results[1].number("tokens_per_forward") == 2)
+    let other = try run(["bench", "decode", "--recipe", "one-per-pass"], cache: folder.path)
+    #expect(other.code == 1 && other.errors.contains("left to right"), "\(other.errors)")
+    let mixed = try run(["bench", "decode", "--replay", "x", "--depth", "3"], cache: folder.path)
+    #expect(mixed.code == 64 && mixed.errors.contains("--replay"), "\(mixed.errors)")
   }
 
   // MARK: Prefill

@@ -66,8 +66,10 @@ import Testing
     #expect(throws: DecodingError.self) { try model.decision(for: options) }
   }
 
-  @Test(arguments: ["sdar", "llada", "dream", "fast-dllm-qwen"])
-  func `tuning measures policies beside one token per pass and an oracle`(name: String) async throws {
+  @Test(arguments: ["sdar", "llada", "dream", "fast-dllm-qwen"], [false, true])
+  func `tuning measures policies beside one token per pass and an oracle`(name: String, ends: Bool)
+    async throws
+  {
     let model = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/\(name)")
     let folder = try TemporaryFolder()
     let prompts = (0..<12).map { seed in (0..<5).map { TokenID((seed * 17 + $0 * 5) % 250) } }
@@ -76,6 +78,7 @@ import Testing
       filterPath: folder.path + "/filter.safetensors")
     tuning.stepCount = 50
     tuning.options.ignoresEndOfText = true
+    if ends { tuning.options.stopTokens = Set((0..<60).map { TokenID($0) }) }
     let report = try await tuning.run(model)
     #expect(report.rows[0].commit == "quota(0)" && report.rows[0].sameShare == 1)
     #expect(report.heldOutCount == 3 && report.recordCount > 0)
@@ -109,5 +112,25 @@ import Testing
       try folder.write("bad.jsonl", Array(bad.utf8))
       #expect(throws: TraceError.self) { try PassTrace.load(folder.path + "/bad.jsonl") }
     }
+  }
+
+  @Test func `shares of equal answers are exact, so that a target can be met`() async throws {
+    let model = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/sdar")
+    // Ten held-out prompts: ten times a tenth is not one.
+    let prompts = (0..<40).map { seed in (0..<3).map { TokenID((seed * 17 + $0 * 5) % 250) } }
+    var tuning = try CommitTuning(
+      prompts: prompts, recipe: try model.recipe("block=fixed(1)"), maximumTokenCount: 2, target: 1)
+    tuning.options.ignoresEndOfText = true
+    let report = try await tuning.run(model)
+    #expect(report.heldOutCount == 10 && report.rows.allSatisfy { $0.sameShare == 1 })
+  }
+
+  @Test func `what lies behind an end is no answer, and end tokens are right there`() {
+    let answer = OracleAnswer(start: 5, tokens: [1, 2, 9], isEnded: true, endTokens: [9, 8])
+    #expect(answer.isRight(1, at: 5) == true && answer.isRight(3, at: 6) == false)
+    #expect(answer.isRight(3, at: 7) == false && answer.isRight(9, at: 7) == true)
+    #expect(answer.isRight(8, at: 8) == true && answer.isRight(3, at: 8) == nil)
+    let cut = OracleAnswer(start: 5, tokens: [1, 2], isEnded: false, endTokens: [9])
+    #expect(cut.isRight(9, at: 7) == nil && cut.isRight(2, at: 6) == true)
   }
 }

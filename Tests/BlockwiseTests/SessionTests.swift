@@ -298,6 +298,27 @@ import Testing
   {
     await #expect(throws: ModelLocatorError.self) { _ = try await LanguageModel.load("no-such-model") }
   }
+
+  @Test func `sessions of one model share passes and say what they say alone`() async throws {
+    let model = try await Self.model()
+    let prompts = ["Once upon a time", "The dog", "A list of things to do: 1."]
+    var alone: [Generation] = []
+    for prompt in prompts {
+      alone.append(try await model.session().complete(prompt, options: Self.options(24)))
+    }
+    let together = try await withThrowingTaskGroup(of: (Int, Generation).self) { group in
+      for (index, prompt) in prompts.enumerated() {
+        group.addTask { (index, try await model.session().complete(prompt, options: Self.options(24))) }
+      }
+      return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
+    for (index, generation) in alone.enumerated() {
+      #expect(together[index]?.text == generation.text)
+      #expect(together[index]?.tokens == generation.tokens)
+      #expect(generation.statistics.sharedForwardCount == 0)
+    }
+    #expect(together.values.reduce(0) { $0 + $1.statistics.sharedForwardCount } > 0)
+  }
 }
 
 /// Holds a generation up until a test has done something.

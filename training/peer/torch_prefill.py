@@ -34,13 +34,13 @@ class Layer(torch.nn.Module):
         self.gate_up = torch.nn.Linear(hidden, 2 * inner, bias=False)
         self.down = torch.nn.Linear(inner, hidden, bias=False)
 
-    def forward(self, x, cosines, sines):
+    def forward(self, x, cosines, sines, is_causal):
         rows = x.shape[0]
         found = self.query_key_value(self.attention_norm(x)).view(rows, self.heads + 2 * self.groups, self.size)
         query, key, value = found.transpose(0, 1).split([self.heads, self.groups, self.groups])
         query, key = rotated(query, cosines, sines), rotated(key, cosines, sines)
         attended = functional.scaled_dot_product_attention(
-            query[None], key[None], value[None], is_causal=True, enable_gqa=True)[0]
+            query[None], key[None], value[None], is_causal=is_causal, enable_gqa=True)[0]
         x = x + self.output(attended.transpose(0, 1).reshape(rows, -1))
         gate, up = self.gate_up(self.feed_forward_norm(x)).chunk(2, dim=-1)
         return x + self.down(functional.silu(gate) * up)
@@ -60,13 +60,13 @@ class Decoder(torch.nn.Module):
         size = hidden // heads
         self.frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
 
-    def forward(self, tokens):
+    def forward(self, tokens, is_causal=True, every_row=False):
         angles = torch.arange(len(tokens), dtype=torch.float64)[:, None] * self.frequencies
         cosines, sines = angles.cos().float(), angles.sin().float()
         x = self.embedding(tokens)
         for layer in self.layers:
-            x = layer(x, cosines, sines)
-        return functional.linear(self.norm(x[-1:]), self.embedding.weight)
+            x = layer(x, cosines, sines, is_causal)
+        return functional.linear(self.norm(x if every_row else x[-1:]), self.embedding.weight)
 
 
 def our_seconds(args):

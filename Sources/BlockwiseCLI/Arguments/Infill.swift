@@ -12,7 +12,8 @@ struct Infill {
   /// More in one gap is a mistake.
   private static let longestGap = 1 << 16
 
-  init(_ text: String, _ model: LanguageModel) throws {
+  /// - Parameter parseSpecialTokens: whether special tokens written in the text count as such.
+  init(_ text: String, _ model: LanguageModel, parseSpecialTokens: Bool) throws {
     var pieces: [Substring] = []
     var counts: [Int] = []
     var rest = text[...]
@@ -33,7 +34,7 @@ struct Infill {
       throw UsageError("--infill has no gap; one of 12 tokens is written <fill:12>")
     }
     start = String(pieces[0])
-    prompt = model.promptTokens(start)
+    prompt = try model.promptTokens(utf8: Array(start.utf8), parseSpecialTokens: parseSpecialTokens)
     guard !prompt.isEmpty else {
       throw UsageError("--infill must not begin with a gap: the model needs a start")
     }
@@ -52,7 +53,8 @@ struct Infill {
   /// The texts of the gaps.
   func fills(_ tokens: [TokenID], _ tokenizer: Tokenizer) -> [String] {
     gaps.map { gap in
-      gap.upperBound <= tokens.count ? tokenizer.decode(Array(tokens[gap]), skipSpecialTokens: true) : ""
+      // An answer may end within its last gap.
+      tokenizer.decode(Array(tokens[gap.clamped(to: 0..<tokens.count)]), skipSpecialTokens: true)
     }
   }
 }

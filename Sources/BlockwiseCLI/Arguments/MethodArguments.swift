@@ -49,7 +49,7 @@ struct MethodArguments: ParsableArguments {
     guard let recipe, recipe.hasPrefix("@") else { return recipe }
     let path = String(recipe.dropFirst())
     let text = try TextInput.text(TextInput.file(path), from: path)
-    guard let line = text.split(separator: "\n").first(where: { !$0.hasPrefix("#") }) else {
+    guard let line = TextInput.lines(text).first(where: { !$0.isEmpty && !$0.hasPrefix("#") }) else {
       throw UsageError("\(path) holds no recipe")
     }
     return String(line)

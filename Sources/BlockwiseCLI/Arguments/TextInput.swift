@@ -29,6 +29,11 @@ enum TextInput {
     return text
   }
 
+  /// Lines, ended as any system ends them, but not at the other separators of Unicode, which may stand within a text.
+  static func lines(_ text: String) -> [Substring] {
+    text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+  }
+
   /// More than any prompt; an endless stream must not fill the memory.
   private static let byteLimit = 256 << 20
 

@@ -8,7 +8,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     commandName: "decode",
     abstract: "Measure tokens per second, beside the single-row pass they rest on.",
     discussion: """
-      Tokens are decoded as 'generate' does it, sampler and detokenizer included, behind random prompts of --depth \
+      Tokens are decoded as 'generate' does it without --decode, and by every --recipe; sampler and detokenizer included, behind random prompts of --depth \
       tokens (at least one). In the same run passes over one row in the middle of each stretch are timed: 'of pass' is \
       what decoding reaches of the speed that they imply. The roofline is weights and cached keys and values over the \
       read bandwidth measured beside it. Sampling is what the checkpoint recommends unless options say otherwise.
@@ -42,12 +42,22 @@ struct BenchDecodeCommand: AsyncParsableCommand {
       "0 always takes the most likely token. (default: what the checkpoint recommends, else 0)"))
   var temperature: Float?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Also measure a way of filling masks; see 'generate'. Can be repeated.", valueName: "recipe"))
+  var recipe: [String] = []
+
   @Option(name: .long, help: "Replay recorded passes. Can be repeated.", completion: .file())
   var replay: [String] = []
 
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
+    if !replay.isEmpty, depth != [0] || tokens != 64 || temperature != nil || !recipe.isEmpty {
+      throw ValidationError(
+        "--replay takes depths and passes as recorded: no --depth, --tokens, --temperature, --recipe")
+    }
     do {
       _ = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
     } catch {
@@ -68,7 +78,8 @@ struct BenchDecodeCommand: AsyncParsableCommand {
 
   func run() async throws {
     if !replay.isEmpty { return try await runReplay() }
-    let benchmark = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
+    var benchmark = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
+    benchmark.recipes = try recipe.compactMap { try MethodArguments.text(of: $0) }
     let model = try await measured.load()
     let progress = ProgressLine("Measuring")
     defer { progress.end() }
@@ -85,8 +96,13 @@ struct BenchDecodeCommand: AsyncParsableCommand {
   }
 
   private func runReplay() async throws {
-    let benchmark = try ReplayBenchmark(
-      recordings: replay.map { ($0, try PassTrace.load($0)) }, sampleCount: samples)
+    let recordings = try replay.map { ($0, try PassTrace.load($0)) }
+    let benchmark: ReplayBenchmark
+    do {
+      benchmark = try ReplayBenchmark(recordings: recordings, sampleCount: samples)
+    } catch {
+      throw UsageError("--" + error.description)
+    }
     let model = try await measured.load()
     let progress = ProgressLine("Replaying")
     defer { progress.end() }

@@ -89,7 +89,7 @@ struct EvalPerplexityCommand: AsyncParsableCommand {
     var text = try TextInput.text(try TextInput.file(path), from: path)
     if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
     if path.hasSuffix(".jsonl") {
-      return try Self.lines(text).enumerated().compactMap { index, line in
+      return try TextInput.lines(text).enumerated().compactMap { index, line in
         guard !line.isEmpty else { return nil }
         do {
           return try JSONValue(parsing: String(line)).string("text")
@@ -98,12 +98,7 @@ struct EvalPerplexityCommand: AsyncParsableCommand {
         }
       }
     }
-    return lines ? Self.lines(text).filter { !$0.isEmpty }.map(String.init) : [text]
-  }
-
-  /// At line ends of any system, but not at the other separators of Unicode, which may stand within a text.
-  private static func lines(_ text: String) -> [Substring] {
-    text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+    return lines ? TextInput.lines(text).filter { !$0.isEmpty }.map(String.init) : [text]
   }
 
   /// The contract of `eval perplexity --json`.

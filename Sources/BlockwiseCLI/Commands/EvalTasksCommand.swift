@@ -55,6 +55,11 @@ struct EvalTasksCommand: AsyncParsableCommand {
     help: ArgumentHelp("How masks are filled; see 'generate'.", valueName: "recipe"))
   var recipe: String?
 
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: "Answer so many questions at the same time, in common passes; answers stay the same.")
+  var parallel = 1
+
   @Option(name: .long, help: "Write every answer to a file, as JSON lines.", completion: .file())
   var answers: String?
 
@@ -72,6 +77,9 @@ struct EvalTasksCommand: AsyncParsableCommand {
       throw ValidationError("--decode speculative is not supported by this version")
     }
     if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
+    if !(1...256).contains(parallel) {
+      throw ValidationError("--parallel is \(parallel), expected 1 to 256")
+    }
     if maxTokens < 1 { throw ValidationError("--max-tokens is \(maxTokens), expected at least 1") }
   }
 
@@ -86,7 +94,8 @@ struct EvalTasksCommand: AsyncParsableCommand {
       maximumTokenCount: maxTokens)
     options.recipe = try MethodArguments.text(of: recipe)
     let decision = try model.decision(for: options)
-    let evaluation = TaskEvaluation(questions, options: options, pythonRunner: runner)
+    var evaluation = TaskEvaluation(questions, options: options, pythonRunner: runner)
+    evaluation.parallelCount = parallel
     let report = try await evaluation.run(model) { progress.update("Asking \($0)/\(questions.count)") }
     progress.end()
     if let answers { try Self.write(report, to: answers) }
@@ -181,6 +190,7 @@ struct EvalTasksCommand: AsyncParsableCommand {
         }),
       "mean_accuracy": .number(report.meanAccuracy),
       "mean_standard_error": .number(report.meanStandardError),
+      "wall_seconds": .number(report.wallSeconds),
       "skipped": .integer(Int64(report.skippedCount)),
     ]
   }
@@ -204,6 +214,7 @@ struct EvalTasksCommand: AsyncParsableCommand {
       fixed(report.results.reduce(0) { $0 + $1.seconds }, 2),
     ])
     let method = decision.recipe.isEmpty ? decision.method : "\(decision.method) \(decision.recipe)"
-    return "decode: \(method)\n" + table.lines.joined(separator: "\n") + "\n"
+    return "decode: \(method)\n" + table.lines.joined(separator: "\n")
+      + "\nfirst question to last answer: \(fixed(report.wallSeconds, 2)) s\n"
   }
 }

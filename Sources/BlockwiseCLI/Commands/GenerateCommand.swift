@@ -132,7 +132,7 @@ struct GenerateCommand: AsyncParsableCommand {
     let tokens: [TokenID]
     var infill: Infill?
     if let template = method.infill {
-      let parts = try Infill(template, model)
+      let parts = try Infill(template, model, parseSpecialTokens: !request.plainPrompt)
       tokens = parts.prompt
       options.canvas = parts.canvas
       infill = parts
@@ -188,18 +188,21 @@ struct GenerateCommand: AsyncParsableCommand {
     let progress = ProgressLine("Reading the prompt")
     defer { progress.end() }
     var result: Generation?
+    // Where blocks settle, text is written when the view has gone; other methods write it as it comes.
+    var isViewing = false
     for try await event in session.generate(tokens: tokens, options: options) {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the prompt \(done)/\(total)")
       case .preview(let canvas):
         progress.end()
+        isViewing = true
         blocks?.show(canvas)
       case .text(let piece, _):
         progress.end()
-        if !output.json, blocks == nil { try StandardStream.output.write(piece) }
+        if !output.json, !isViewing { try StandardStream.output.write(piece) }
       case .finished(let generation):
         result = generation
-        if let blocks {
+        if let blocks, isViewing {
           blocks.clear()
           if !output.json { try StandardStream.output.write(generation.text) }
         }

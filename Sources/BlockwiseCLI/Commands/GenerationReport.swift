@@ -30,6 +30,7 @@ struct GenerationReport {
       "stats": [
         "forwards": .integer(Int64(statistics.forwardCount)),
         "rows": .integer(Int64(statistics.rowCount)),
+        "shared_forwards": .integer(Int64(statistics.sharedForwardCount)),
         "committed": .integer(Int64(statistics.committedCount)),
         "tokens_per_forward": .number(statistics.tokensPerForward),
         "prefill_seconds": .number(statistics.prefillSeconds),

@@ -11,8 +11,8 @@ struct TuneCommitCommand: AsyncParsableCommand {
     discussion: """
       Every line of the prompts is a message to the model, or with --plain a text that it continues. Three quarters of them \
       train a filter (Learn2PD): a small network that looks at the probabilities of a block and says which predictions \
-      are final. On the others thresholds, factors and the filter are measured. The fastest that gives the answers of \
-      one token per pass often enough is written as a recipe, which --recipe @FILE takes.
+      are final. On the others thresholds, factors and the filter are measured. The one with the fewest passes that gives the answers \
+      of one token per pass often enough is written as a recipe, which --recipe @FILE takes.
 
       Examples:
         blockwise tune commit --model base-diffusion --prompts prompts.txt --out recipe.txt --filter filter.safetensors
@@ -58,7 +58,7 @@ struct TuneCommitCommand: AsyncParsableCommand {
 
   func run() async throws {
     let text = try TextInput.text(TextInput.file(prompts), from: prompts)
-    let lines = text.split(separator: "\n").map(String.init)
+    let lines = TextInput.lines(text).filter { !$0.isEmpty }.map(String.init)
     let model = try await measured.load()
     let recipe = try model.recipe(MethodArguments.text(of: recipe))
     let tokens = try lines.map { line in

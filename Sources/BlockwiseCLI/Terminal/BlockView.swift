@@ -18,8 +18,8 @@ final class BlockView {
   /// Draws the answer as it stands.
   func show(_ canvas: [TokenID]) {
     let now = ContinuousClock.now
-    if let lastFrame, now - lastFrame < interval { Thread.sleep(forTimeInterval: 0.04) }
-    lastFrame = ContinuousClock.now
+    if let lastFrame, now - lastFrame < interval { return }
+    lastFrame = now
     var text = ""
     var run: [TokenID] = []
     func finishRun() {
@@ -54,19 +54,24 @@ final class BlockView {
     return Int(size.ws_col)
   }
 
-  /// The last lines of the text, at most what a screen shows, each of them at most `width` characters. Control characters
-  /// are drawn as their symbols, so that no answer moves the cursor.
+  /// The last lines of the text, at most what a screen shows, each of them less than `width` columns. Control characters are
+  /// drawn as a symbol, so that no answer moves the cursor.
   static func wrapped(_ text: String, width: Int, height: Int = 20) -> [String] {
     var lines: [String] = []
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      var rest = line.map { character -> Character in
-        let isControl = character.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
-        return isControl ? "␣" : character
-      }[...]
-      repeat {
-        lines.append(String(rest.prefix(max(1, width - 1))))
-        rest = rest.dropFirst(max(1, width - 1))
-      } while !rest.isEmpty
+      var (row, columns) = ("", 0)
+      for character in line {
+        let isControl = character.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        let shown: Character = isControl ? "␣" : character
+        let size = LineView.width(of: shown)
+        if columns + size > max(1, width - 1), !row.isEmpty {
+          lines.append(row)
+          (row, columns) = ("", 0)
+        }
+        row.append(shown)
+        columns += size
+      }
+      lines.append(row)
     }
     return lines.suffix(height)
   }

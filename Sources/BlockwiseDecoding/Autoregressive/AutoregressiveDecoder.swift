@@ -105,7 +105,10 @@ public struct AutoregressiveDecoder: Sendable {
           statistics: result.statistics(output: 0))
       }
       statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
-      if options.stopTokens.contains(sampled.token) { return finished(.stop) }
+      if options.stopTokens.contains(sampled.token) {
+        statistics.endToken = sampled.token
+        return finished(.stop)
+      }
       try constraint?.advance(sampled.token)
       tokens.append(sampled.token)
       statistics.committedCount += 1
@@ -123,6 +126,7 @@ public struct AutoregressiveDecoder: Sendable {
       statistics.passes.append(
         PassShape(contextCount: tokens.count - 1, rowCount: 1, outputCount: 1))
       statistics.forwardCount += 1
+      if result.passSequenceCount > 1 { statistics.sharedForwardCount += 1 }
       statistics.rowCount += 1
     }
   }

@@ -1,4 +1,5 @@
 public import BlockwiseFiles
+internal import Foundation
 
 /// What the network says of one slot of the open block in one pass.
 public struct Candidate: Sendable, Hashable {
@@ -6,6 +7,8 @@ public struct Candidate: Sendable, Hashable {
   public var token: TokenID
   /// The model's own probability of ``token``.
   public var probability: Float
+  /// Its logarithm, which does not underflow.
+  public var logProbability: Float
   /// Probability of the most likely token.
   public var first: Float
   /// Probability of the second most likely token.
@@ -25,6 +28,7 @@ public struct Candidate: Sendable, Hashable {
   ) {
     self.token = token
     self.probability = probability
+    logProbability = log(probability)
     self.first = first ?? probability
     self.second = second
     self.entropy = entropy

@@ -4,19 +4,24 @@ import Foundation
 
 /// Makes candidates of a pass's outputs: token choice is the shared sampler's, so that every option works with every recipe.
 struct CandidateReader {
-  /// What every pass is asked for.
+  /// What every pass is asked for, without its rows.
   let request: OutputRequest
   let needs: StatisticNeeds
   private let options: DiffusionOptions
   private let vocabularyCount: Int
   private let readsLogits: Bool
   private var sampler: Sampler
+  /// Every token that may stand in an answer, and those that do not end it.
+  private let all: TokenMask
+  private let withoutEnds: TokenMask
+  /// Ends are drawn from this position on.
+  private let endsFrom: Int
   /// Log-probabilities of the pass before, by position of the open block.
   private var previous: [Int: [Float]] = [:]
   private var divergences: [Int: [Float]] = [:]
 
   init(
-    options: DiffusionOptions, traits: ModelTraits, mask: TokenID, needs: StatisticNeeds, bansEnds: Bool,
+    options: DiffusionOptions, traits: ModelTraits, mask: TokenID, needs: StatisticNeeds, endsFrom: Int,
     needsShadows: Bool
   ) throws {
     self.options = options
@@ -28,7 +33,10 @@ struct CandidateReader {
     var allowed = TokenMask(vocabularyCount: vocabularyCount)
     for token in 0..<limit { allowed.insert(TokenID(token)) }
     if allowed.contains(mask) { allowed.remove(mask) }
-    if bansEnds { for token in options.stopTokens where allowed.contains(token) { allowed.remove(token) } }
+    self.endsFrom = endsFrom
+    all = allowed
+    for token in options.stopTokens where allowed.contains(token) { allowed.remove(token) }
+    withoutEnds = allowed
     let sampling = options.sampling
     // The most likely token needs no logits, unless something moves them.
     let isPlain =
@@ -36,7 +44,22 @@ struct CandidateReader {
       && sampling.presencePenalty == 0 && sampling.frequencyPenalty == 0
       && sampling.topLogProbabilityCount == 0
     readsLogits = !isPlain || needs.contains(.divergence) || needsShadows
-    request = OutputRequest(rows: .none, detail: readsLogits ? .logits : .statistics, allowed: [allowed])
+    request = OutputRequest(rows: .none, detail: readsLogits ? .logits : .statistics, allowed: [all])
+  }
+
+  /// What is asked of the last row, which speaks of a position.
+  func request(at position: Int) -> OutputRequest {
+    var request = request
+    request.allowed = allowed([position], shadowCount: 0)
+    return request
+  }
+
+  /// The tokens that outputs may speak of: first those of positions, then those of shadows.
+  func allowed(_ positions: [Int], shadowCount: Int) -> [TokenMask] {
+    let early = positions.count { $0 < endsFrom }
+    if early == 0 { return [all] }
+    if early == positions.count, shadowCount == 0 { return [withoutEnds] }
+    return positions.map { $0 < endsFrom ? withoutEnds : all } + Array(repeating: all, count: shadowCount)
   }
 
   /// Forgets what belongs to the block before.
@@ -57,6 +80,11 @@ struct CandidateReader {
       var candidate = try candidate(output, position: position, history: before, result)
       if needs.contains(.divergence) { candidate.divergences = divergence(output, position, result) }
       found[position] = candidate
+    }
+    // Nobody asks again for what is decided.
+    if needs.contains(.divergence) {
+      previous = previous.filter { found[$0.key] != nil }
+      divergences = divergences.filter { found[$0.key] != nil }
     }
     return found
   }
@@ -99,6 +127,7 @@ struct CandidateReader {
     }
     candidate.token = sampled.token
     candidate.probability = exp(sampled.logProbability)
+    candidate.logProbability = sampled.logProbability
     candidate.alternatives = sampled.topLogProbabilities
     return candidate
   }

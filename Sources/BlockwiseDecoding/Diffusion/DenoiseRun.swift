@@ -30,6 +30,8 @@ struct DenoiseRun {
   /// What the last row of the context says of the token behind it.
   private var carried: Candidate?
   private var mustRefresh = false
+  /// Whether a stop policy has cut the answer.
+  private var isCut = false
   private var passNumber: UInt32 = 0
 
   init(decoder: DiffusionDecoder, prompt: [TokenID], canvas: [TokenID?], cache: CacheHandle) throws {
@@ -46,7 +48,8 @@ struct DenoiseRun {
       options: options, traits: model.traits, mask: mask,
       needs: recipe.commit.needs.union(recipe.revise.needs),
       // Known text behind a gap must stay, so that nothing may end before it.
-      bansEnds: canvas.contains { $0 != nil }, needsShadows: recipe.revise.needsShadows)
+      endsFrom: canvas.lastIndex { $0 != nil }.map { prompt.count + $0 } ?? 0,
+      needsShadows: recipe.revise.needsShadows)
     answerEnd = prompt.count + canvas.count
     reported = prompt.count
     tokens = prompt + canvas.map { $0 ?? decoder.mask }
@@ -70,9 +73,9 @@ struct DenoiseRun {
     progress: (Int, Int) -> Void, preview: ([TokenID]) -> Void, commit: (SampledToken) async throws -> Bool
   ) async throws -> FinishReason {
     let reason = try await fill(progress: progress, preview: preview, commit: commit)
-    // What lies behind the end has been work, but is no part of the text.
-    let end = firstEnd() ?? answerEnd
-    statistics.committedCount = (promptCount..<end).count { !isOpen[$0] && !isKnown[$0] }
+    // What the reader did not get has been work, but is no part of the text.
+    statistics.committedCount = (promptCount..<reported).count { !isKnown[$0] }
+    if let end = firstEnd(), end == reported { statistics.endToken = tokens[end] }
     statistics.prefillCommittedCount = min(statistics.prefillCommittedCount, statistics.committedCount)
     return reason
   }
@@ -114,9 +117,10 @@ struct DenoiseRun {
         let scope = scope(pass: pass, partPass: partPass, part: part)
         let wanted = wantedPositions(block: block, part: part, isSized: isSized)
         let shadows = recipe.revise.needsShadows ? block.filter { !isOpen[$0] && !isKnown[$0] } : []
-        let look = layout.look(
+        var look = layout.look(
           scope, tokens: tokens, block: block, part: part, wanted: wanted, shadows: shadows, mask: mask,
           outputs: reader.request)
+        look.plan.outputs.allowed = reader.allowed(look.positions, shadowCount: look.shadows.count)
         try await forward(look.plan, visibleEnd: layout.kind == .canvas ? tokens.count : block.upperBound)
         mustRefresh = false
         let choosing = clock.now
@@ -136,7 +140,8 @@ struct DenoiseRun {
         guard !committed.isEmpty || !part.contains(where: { isOpen[$0] }) else {
           throw DecodingError.noProgress(position: part.lowerBound)
         }
-        let changed = try revise(found, block: block, committed: committed, look: look, pass: partPass)
+        let changed = try revise(
+          found, block: block, part: part, committed: committed, look: look, pass: partPass)
         statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
         passNumber &+= 1
         pass += 1
@@ -156,7 +161,8 @@ struct DenoiseRun {
       first = block.upperBound
       if first < answerEnd { try await close(block) }
     }
-    return firstEnd() == nil ? .length : .stop
+    // Where the text goes on as it was given, or an end was foreseen, nothing is missing.
+    return firstEnd() != nil || isCut || isKnown[answerEnd - 1] ? .stop : .length
   }
 
   /// Reads the prompt as far as no block covers it; false when it was cancelled.
@@ -165,10 +171,11 @@ struct DenoiseRun {
     guard layout.kind != .canvas, layout.keepsBlocks else {
       try cache.truncate(to: 0)
       if layout.carriesToken, end > 0, end == promptCount,
-        let plan = layout.close(0..<end, tokens: tokens, outputs: reader.request)
+        let plan = layout.close(0..<end, tokens: tokens, outputs: reader.request(at: end))
       {
         try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
         statistics.prefillTiming += result.timing
+        statistics.prefilledTokenCount = end
         carried = try reader.carried(at: end, tokens: tokens, result)
       }
       return true
@@ -178,7 +185,7 @@ struct DenoiseRun {
     statistics.cachedTokenCount = done
     for range in layout.prefill(from: done, to: end, rowCount: options.prefillRowCount) {
       if Task.isCancelled { return false }
-      var outputs = reader.request
+      var outputs = reader.request(at: promptCount)
       let needsLogits = layout.carriesToken && range.upperBound == promptCount
       outputs.rows = needsLogits ? .last : .none
       let visibility: Visibility =
@@ -197,7 +204,8 @@ struct DenoiseRun {
   /// Makes a finished block part of the context.
   private mutating func close(_ block: Range<Int>) async throws {
     if layout.keepsOpenBlock { try cache.rollback() }
-    guard let plan = layout.close(block, tokens: tokens, outputs: reader.request) else { return }
+    guard let plan = layout.close(block, tokens: tokens, outputs: reader.request(at: block.upperBound))
+    else { return }
     try await forward(plan, visibleEnd: block.upperBound)
     statistics.closingForwardCount += 1
     if layout.carriesToken { carried = try reader.carried(at: block.upperBound, tokens: tokens, result) }
@@ -208,6 +216,7 @@ struct DenoiseRun {
     try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
     statistics.decodeTiming += result.timing
     statistics.forwardCount += 1
+    if result.passSequenceCount > 1 { statistics.sharedForwardCount += 1 }
     statistics.rowCount += plan.rowCount
     statistics.passes.append(
       PassShape(
@@ -289,7 +298,8 @@ struct DenoiseRun {
 
   /// Takes back or changes what the revise policy chooses; whether it has changed anything.
   private mutating func revise(
-    _ found: [Int: Candidate], block: Range<Int>, committed: [Int], look: DenoisePass, pass: Int
+    _ found: [Int: Candidate], block: Range<Int>, part: Range<Int>, committed: [Int], look: DenoisePass,
+    pass: Int
   ) throws -> Bool {
     guard !(recipe.revise is NoRevision) else { return false }
     var shadows = [Float?](repeating: nil, count: block.count)
@@ -298,7 +308,7 @@ struct DenoiseRun {
         of: tokens[position], output: look.positions.count + index, result)
     }
     var step = step(found, block: block, part: block, pass: pass)
-    step.scheduledCount = block.count
+    step.scheduledCount = part.count { !isKnown[$0] }
     // The first token of a block is the context's where no row of the block speaks of it.
     let fixed = layout.carriesToken ? block.lowerBound : -1
     let decided = block.map { position -> (token: TokenID, probability: Float)? in
@@ -306,7 +316,9 @@ struct DenoiseRun {
       else { return nil }
       return (candidate.token, candidate.probability)
     }
-    let state = RevisionState(step: step, decided: decided, committedNow: committed, shadows: shadows)
+    let state = RevisionState(
+      step: step, decided: decided, committedNow: committed, shadows: shadows,
+      part: part.lowerBound - block.lowerBound..<part.upperBound - block.lowerBound)
     var hasChanged = false
     // Less is taken back than the pass has decided, so that the number of masks falls with every pass.
     var allowance = committed.count - 1
@@ -315,7 +327,8 @@ struct DenoiseRun {
       case .replace(let slot, let token, let probability):
         let position = block.lowerBound + slot
         guard position != fixed, !isOpen[position], !isKnown[position] else { continue }
-        decide(position, Candidate(token: token, probability: probability))
+        let candidate = found[position].flatMap { $0.token == token ? $0 : nil }
+        decide(position, candidate ?? Candidate(token: token, probability: probability))
         statistics.revisedCount += 1
         hasChanged = true
       case .open(let slot):
@@ -370,6 +383,7 @@ struct DenoiseRun {
   private mutating func cut(at end: Int) {
     guard end < answerEnd, end > promptCount else { return }
     answerEnd = end
+    isCut = true
     guard layout.kind == .canvas else { return }
     tokens.removeSubrange(end...)
     isOpen.removeSubrange(end...)
@@ -387,7 +401,7 @@ struct DenoiseRun {
       if !isKnown[reported], options.stopTokens.contains(tokens[reported]) { return false }
       let candidate = isKnown[reported] ? nil : candidates[reported]
       let token = SampledToken(
-        token: tokens[reported], logProbability: candidate.map { log($0.probability) } ?? 0,
+        token: tokens[reported], logProbability: candidate?.logProbability ?? 0,
         topLogProbabilities: candidate?.alternatives ?? [])
       reported += 1
       guard try await commit(token) else { return true }

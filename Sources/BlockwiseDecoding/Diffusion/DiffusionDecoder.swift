@@ -103,6 +103,9 @@ public struct DiffusionDecoder: Sendable {
     return (reason, run.statistics)
   }
 
+  /// What distributions of the pass before may take.
+  private static let keptByteLimit = 1 << 30
+
   /// Refuses prompts and canvases that cannot be filled.
   package func check(_ prompt: [TokenID], _ canvas: [TokenID?], contextLength: Int) throws {
     guard !prompt.isEmpty else { throw DecodingError.emptyPrompt }
@@ -113,6 +116,16 @@ public struct DiffusionDecoder: Sendable {
       throw DecodingError.option(
         "canvas", found: "\(canvas.count) slots behind \(prompt.count) tokens",
         expected: "at most the context of \(contextLength) together")
+    }
+    // Distributions over the vocabulary are kept from pass to pass.
+    if options.recipe.commit.needs.contains(.divergence) {
+      let slots = min(canvas.count, options.recipe.block.gridSize ?? canvas.count)
+      let limit = Self.keptByteLimit / MemoryLayout<Float>.stride / model.traits.vocabularyCount
+      guard slots <= limit else {
+        throw DecodingError.option(
+          "recipe", found: "commit=\(options.recipe.commit.text) on \(slots) slots at once",
+          expected: "at most \(limit) with a vocabulary of \(model.traits.vocabularyCount)")
+      }
     }
     for (position, token) in (prompt + canvas.compactMap(\.self)).enumerated()
     where !(0..<model.traits.vocabularyCount).contains(token.index) {

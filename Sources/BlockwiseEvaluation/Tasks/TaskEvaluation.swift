@@ -10,6 +10,8 @@ public struct TaskEvaluation: Sendable {
   public var options: GenerationOptions
   /// Runs programs that the model writes; nil leaves those tasks out.
   public var pythonRunner: PythonRunner?
+  /// Questions that are answered at the same time; their passes are merged where they meet.
+  public var parallelCount = 1
 
   /// An evaluation with greedy answers of at most `maximumTokenCount` tokens.
   public init(
@@ -78,6 +80,8 @@ public struct TaskEvaluation: Sendable {
     public var results: [Result]
     /// Questions that were left out because programs were not to be run.
     public var skippedCount: Int
+    /// From the first question to the last answer. With several at the same time it is less than the sum of their times.
+    public var wallSeconds: Double
 
     /// The mean of the tasks' accuracies.
     public var meanAccuracy: Double { results.reduce(0) { $0 + $1.accuracy } / Double(max(1, results.count)) }
@@ -88,36 +92,56 @@ public struct TaskEvaluation: Sendable {
     }
   }
 
-  /// Asks everything.
+  /// Asks everything. Answers do not depend on how many questions are answered at the same time.
   /// - Parameters:
   ///   - model: a model with a chat template.
   ///   - progress: called with the number of answers so far.
   /// - Throws: ``TaskFailure``, `CancellationError`.
   public func run(_ model: LanguageModel, progress: (Int) -> Void = { _ in }) async throws -> Report {
-    let session = try model.session()
+    let start = ContinuousClock.now
     let asked = tasks.filter { !$0.check.needsCode || pythonRunner != nil }
-    var answers: [Answer] = []
-    for task in asked {
-      try Task.checkCancellation()
-      do {
-        answers.append(try await answer(task, model: model, session: session))
-      } catch {
-        if error is CancellationError { throw error }
-        throw TaskFailure(id: task.id, reason: "\(error)")
+    let sessions = try (0..<min(max(1, parallelCount), max(1, asked.count))).map { _ in try model.session() }
+    var answers = [Answer?](repeating: nil, count: asked.count)
+    try await withThrowingTaskGroup(of: (session: Int, question: Int, answer: Answer).self) { group in
+      var begun = 0
+      func begin(_ session: Int) {
+        guard begun < asked.count else { return }
+        let question = begun
+        begun += 1
+        group.addTask {
+          try Task.checkCancellation()
+          do {
+            return (session, question, try await answer(asked[question], model, sessions[session]))
+          } catch {
+            if error is CancellationError { throw error }
+            throw TaskFailure(id: asked[question].id, reason: "\(error)")
+          }
+        }
       }
-      progress(answers.count)
+      for session in sessions.indices { begin(session) }
+      var answered = 0
+      while let next = try await group.next() {
+        answers[next.question] = next.answer
+        answered += 1
+        progress(answered)
+        begin(next.session)
+      }
     }
-    return Report(answers: answers, results: Self.results(answers), skippedCount: tasks.count - asked.count)
+    let all = answers.compactMap { $0 }
+    return Report(
+      answers: all, results: Self.results(all), skippedCount: tasks.count - asked.count,
+      wallSeconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
   private func answer(
-    _ task: EvaluationTask, model: LanguageModel, session: Session
+    _ task: EvaluationTask, _ model: LanguageModel, _ session: Session
   ) async throws -> Answer {
     let chat = ChatOptions(tools: task.tools)
     var options = model.chatGeneration(options, chat)
     options.showsSpecialTokens = true
     let tokens = try model.chatTokens(task.messages, options: chat)
     let generation = try await session.complete(tokens: tokens, options: options)
+    try Task.checkCancellation()
     let text = generation.text
     let isRight =
       if case .python(let tests) = task.check {

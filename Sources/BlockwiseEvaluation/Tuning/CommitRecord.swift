@@ -2,10 +2,10 @@
 package struct CommitRecord: Sendable {
   /// One per slot; 1 where there is no prediction.
   package var probabilities: [Float]
-  /// One per slot.
-  package var isRight: [Bool]
+  /// One per slot; nil where nobody can say.
+  package var isRight: [Bool?]
 
-  package init(probabilities: [Float], isRight: [Bool]) {
+  package init(probabilities: [Float], isRight: [Bool?]) {
     self.probabilities = probabilities
     self.isRight = isRight
   }

@@ -63,7 +63,7 @@ public struct CommitTuning: Sendable {
   public struct Report: Sendable, Hashable {
     /// One token per pass, then the others.
     public var rows: [Row]
-    /// The fastest that reaches the target; one token per pass where none does.
+    /// The one with the fewest passes among those that reach the target; one token per pass where none does.
     public var best: Row
     /// Passes of extremely greedy decoding on the held-out prompts, which no policy can beat, and its tokens.
     public var oracle: Row
@@ -80,6 +80,10 @@ public struct CommitTuning: Sendable {
   ) async throws -> Report {
     let heldOut = stride(from: 0, to: prompts.count, by: 4).map { prompts[$0] }
     let training = prompts.indices.filter { $0 % 4 != 0 }.map { prompts[$0] }
+    if let filterPath, let size = recipe.block.gridSize {
+      try CommitFilter.check(blockSize: size, path: filterPath)
+    }
+    try BenchmarkError.check("steps", [stepCount], in: 1...1 << 24)
     var plain = recipe
     plain.commit = QuotaCommit()
     plain.revise = NoRevision()
@@ -115,7 +119,7 @@ public struct CommitTuning: Sendable {
     }
     var rows = [row(plain, reference, reference)]
     for commit in commits {
-      var tried = plain
+      var tried = recipe
       tried.commit = commit
       rows.append(row(tried, try await answers(tried, heldOut, commit.text), reference))
     }
@@ -142,6 +146,7 @@ public struct CommitTuning: Sendable {
 
   private struct Answer {
     var tokens: [TokenID]
+    var reason: FinishReason
     var statistics: GenerationStatistics
   }
 
@@ -152,33 +157,35 @@ public struct CommitTuning: Sendable {
       model: model.network, options: model.diffusionOptions(for: options, recipe: recipe))
     var tokens: [TokenID] = []
     let room = max(1, min(count, model.contextLength - prompt.count))
-    let (_, statistics) = try await decoder.generate(
+    let (reason, statistics) = try await decoder.generate(
       prompt: prompt, canvas: Array(repeating: nil, count: room), cache: try model.network.makeCache()
     ) { token in
       tokens.append(token.token)
       return true
     }
-    return Answer(tokens: tokens, statistics: statistics)
+    return Answer(tokens: tokens, reason: reason, statistics: statistics)
   }
 
-  /// Decodes a known answer as fast as the model's predictions allow.
+  /// Decodes a known answer, on the canvas that any answer gets, as fast as the model's predictions allow.
   private func oracle(
     _ model: LanguageModel, _ plain: DenoiseRecipe, _ prompt: [TokenID], _ known: Answer,
     _ recorder: OracleCommit.Recorder
   ) async throws -> GenerationStatistics {
-    guard !known.tokens.isEmpty else { return GenerationStatistics() }
-    var answer: [Int: TokenID] = [:]
-    for (index, token) in known.tokens.enumerated() { answer[prompt.count + index] = token }
+    let ends = model.diffusionOptions(for: options, recipe: plain).stopTokens
+    let answer = OracleAnswer(
+      start: prompt.count, tokens: known.tokens + [known.statistics.endToken].compactMap(\.self),
+      isEnded: known.statistics.endToken != nil, endTokens: ends)
     var recipe = plain
     recipe.commit = OracleCommit(answer: answer, recorder: recorder)
     recipe.revise = OracleRevision(answer: answer)
-    return try await self.answer(model, recipe, prompt, count: known.tokens.count).statistics
+    return try await self.answer(model, recipe, prompt, count: maximumTokenCount).statistics
   }
 
   private func row(_ recipe: DenoiseRecipe, _ answers: [Answer], _ reference: [Answer]) -> Row {
     var row = Row(recipe: recipe.text, commit: recipe.commit.text, sameShare: 0)
-    for (answer, expected) in zip(answers, reference) {
-      row.sameShare += answer.tokens == expected.tokens ? 1 / Double(answers.count) : 0
+    let same = zip(answers, reference).count { $0.tokens == $1.tokens && $0.reason == $1.reason }
+    row.sameShare = Double(same) / Double(max(1, answers.count))
+    for answer in answers {
       row.tokenCount += answer.tokens.count
       row.forwardCount += answer.statistics.forwardCount
       row.seconds += answer.statistics.decodeSeconds

@@ -48,7 +48,7 @@ package struct FilterTraining {
 
   /// Adds the slopes of one record's loss.
   private func accumulate(
-    _ gradient: inout [Float], _ parameters: [Float], _ input: [Float], _ isRight: [Bool], _ n: Int
+    _ gradient: inout [Float], _ parameters: [Float], _ input: [Float], _ isRight: [Bool?], _ n: Int
   ) {
     var inner = [Float](repeating: 0, count: n)
     for row in 0..<n {
@@ -59,10 +59,10 @@ package struct FilterTraining {
     let start = n * n + n
     var back = [Float](repeating: 0, count: n)
     for row in 0..<n {
+      guard let isRight = row < isRight.count ? isRight[row] : true else { continue }
       var sum = parameters[start + n * n + row]
       for column in 0..<n { sum += parameters[start + row * n + column] * inner[column] }
-      let wanted: Float = row < isRight.count ? (isRight[row] ? 1 : 0) : 1
-      let slope = 1 / (1 + exp(-sum)) - wanted
+      let slope = 1 / (1 + exp(-sum)) - (isRight ? 1 : 0)
       gradient[start + n * n + row] += slope
       for column in 0..<n {
         gradient[start + row * n + column] += slope * inner[column]

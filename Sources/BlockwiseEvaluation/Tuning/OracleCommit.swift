@@ -14,29 +14,36 @@ struct OracleCommit: CommitPolicy {
     func append(_ record: CommitRecord) { state.withLock { $0.append(record) } }
   }
 
-  let answer: [Int: TokenID]
+  let answer: OracleAnswer
   let recorder: Recorder
 
-  /// - Parameter answer: the tokens by their positions.
-  init(answer: [Int: TokenID], recorder: Recorder) {
+  init(answer: OracleAnswer, recorder: Recorder) {
     self.answer = answer
     self.recorder = recorder
   }
-  init(_ values: [PolicyValue]) { self.init(answer: [:], recorder: Recorder()) }
+  init(_ values: [PolicyValue]) {
+    self.init(answer: OracleAnswer(start: 0, tokens: [], isEnded: false, endTokens: []), recorder: Recorder())
+  }
 
   var needs: StatisticNeeds { .allSlots }
 
   func select(_ step: BlockStep) -> [Int] {
-    func isRight(_ slot: Int) -> Bool {
+    // Without a candidate a slot is known or decided.
+    let isRight = step.candidates.indices.map { slot -> Bool? in
       guard let candidate = step.candidates[slot] else { return true }
-      // What lies behind the answer's end is as good as anything.
-      return answer[step.start + slot].map { $0 == candidate.token } ?? true
+      return answer.isRight(candidate.token, at: step.start + slot)
     }
     recorder.append(
-      CommitRecord(
-        probabilities: step.candidates.map { $0?.probability ?? 1 },
-        isRight: step.candidates.indices.map(isRight)))
-    return step.openSlots.filter(isRight)
+      CommitRecord(probabilities: step.candidates.map { $0?.probability ?? 1 }, isRight: isRight))
+    // Behind a limit there is nothing to wait for; behind an end only end tokens are what the model sees in practice.
+    let open = step.openSlots
+    let chosen = open.filter { isRight[$0] ?? !answer.isEnded }
+    let answers = open.filter { answer.token(at: step.start + $0) != nil }
+    // Nothing depends on what lies behind the end once the answer is there.
+    if answer.isEnded, answers.allSatisfy(chosen.contains) { return open }
+    // Where nothing of the answer is right, its leftmost open token is given.
+    guard let first = answers.first, !answers.contains(where: chosen.contains) else { return chosen }
+    return chosen + [first]
   }
 }
 
@@ -45,14 +52,16 @@ struct OracleRevision: RevisePolicy {
   static let name = "oracle"
   static let parameters: [PolicyParameter] = []
   let values: [PolicyValue] = []
-  let answer: [Int: TokenID]
+  let answer: OracleAnswer
 
-  init(answer: [Int: TokenID]) { self.answer = answer }
-  init(_ values: [PolicyValue]) { self.init(answer: [:]) }
+  init(answer: OracleAnswer) { self.answer = answer }
+  init(_ values: [PolicyValue]) {
+    self.init(answer: OracleAnswer(start: 0, tokens: [], isEnded: false, endTokens: []))
+  }
 
   func revise(_ state: RevisionState) -> [Revision] {
     state.committedNow.compactMap { slot in
-      guard let wanted = answer[state.step.start + slot], let decided = state.decided[slot],
+      guard let wanted = answer.token(at: state.step.start + slot), let decided = state.decided[slot],
         decided.token != wanted
       else { return nil }
       return .replace(slot: slot, token: wanted, probability: decided.probability)

@@ -160,7 +160,9 @@ package struct FolderExport {
       if let local = configuration.windowRotary { config["rope_local_base_freq"] = Self.decimal(local.base) }
     default:
       if window != nil { throw refuse("a sliding window") }
-      if family.modelType.hasPrefix("qwen") { put("use_sliding_window", false) }
+      if ["qwen", "sdar", "Fast"].contains(where: family.modelType.hasPrefix) {
+        put("use_sliding_window", false)
+      }
     }
     if family.modelType == "gpt_neox" { put("use_parallel_residual", configuration.hasParallelResidual) }
     if let layers = configuration.rotaryLayers {
@@ -178,13 +180,18 @@ package struct FolderExport {
         mixture.layers.indices.filter { !mixture.layers[$0] }.map { .integer(Int64($0)) })
     }
     if case .contextCausal(let size) = traits.contextMask {
-      config[ContextCausalKeys.context] = .string(ContextCausalKeys.causal)
-      put(ContextCausalKeys.blockSize, size)
-      put(ContextCausalKeys.shift, true)
+      config[BlockKeys.context] = .string(BlockKeys.causal)
+      put(BlockKeys.blockSize, size)
+      put(BlockKeys.shift, true)
       config["mask_token_id"] = traits.maskToken.map { .integer(Int64($0.rawValue)) } ?? .null
     }
     if family.modelType == "llada" { try renameForLLaDA() }
-    if family.modelType == "Dream" || family.modelType == "llada" {
+    var needsCode = family.modelType == "Dream" || family.modelType == "llada"
+    if case .blockCausal(let size) = traits.contextMask {
+      put(family.modelType == "sdar" ? "block_size" : "bd_size", size)
+      needsCode = true
+    }
+    if needsCode {
       config["mask_token_id"] = traits.maskToken.map { .integer(Int64($0.rawValue)) } ?? .null
       notes.append("transformers needs the model's own code for this family")
     }
@@ -220,9 +227,9 @@ package struct FolderExport {
     switch family.modelType {
     case "llada":
       guard outer == configuration.hasFeedForwardBias else { throw refuse("these biases") }
-    case "qwen2", "Dream":
+    case "qwen2", "Dream", "Fast_dLLM_Qwen":
       guard inner, !outer, !configuration.hasFeedForwardBias else { throw refuse("these biases") }
-    case "llama", "smollm3", "qwen3", "qwen3_moe", "gpt_neox":
+    case "llama", "smollm3", "qwen3", "qwen3_moe", "sdar", "gpt_neox":
       guard inner == outer else { throw refuse("biases on a part of attention") }
       put("attention_bias", inner)
       if family.modelType == "llama" || family.modelType == "smollm3" {

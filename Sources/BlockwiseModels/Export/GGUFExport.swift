@@ -158,9 +158,17 @@ package struct GGUFExport {
       }
     }
     if case .contextCausal(let size) = traits.contextMask {
-      put(ContextCausalKeys.ggufContext, .string(ContextCausalKeys.causal), isGlobal: true)
-      put(ContextCausalKeys.ggufBlockSize, .uint32(UInt32(clamping: size)), isGlobal: true)
-      put(ContextCausalKeys.ggufShift, .bool(true), isGlobal: true)
+      put(BlockKeys.ggufContext, .string(BlockKeys.causal), isGlobal: true)
+      put(BlockKeys.ggufBlockSize, .uint32(UInt32(clamping: size)), isGlobal: true)
+      put(BlockKeys.ggufAnchor, .string(BlockKeys.prompt), isGlobal: true)
+      put(BlockKeys.ggufShift, .bool(true), isGlobal: true)
+    }
+    if case .blockCausal(let size) = traits.contextMask {
+      put(BlockKeys.ggufContext, .string(BlockKeys.blockCausal), isGlobal: true)
+      put(BlockKeys.ggufBlockSize, .uint32(UInt32(clamping: size)), isGlobal: true)
+      put(BlockKeys.ggufAnchor, .string(BlockKeys.sequence), isGlobal: true)
+      put(BlockKeys.ggufShift, .bool(traits.logitAlignment == .previous), isGlobal: true)
+      notes.append("the architecture is one of Blockwise: other programs do not read it")
     }
     if family.architecture == "dream" || family.architecture == "llada" {
       put("diffusion.shift_logits", .bool(traits.logitAlignment == .previous), isGlobal: true)

@@ -213,6 +213,14 @@ struct ExportFamily {
     case Dream.name:
       return ExportFamily(
         architecture: "dream", className: "DreamModel", modelType: "Dream", folder: .huggingFace, gguf: .gguf)
+    case SDAR.name:
+      return ExportFamily(
+        architecture: "sdar", className: "SDARForCausalLM", modelType: "sdar", folder: .huggingFace,
+        gguf: .gguf)
+    case FastDLLM.name:
+      return ExportFamily(
+        architecture: "fast-dllm", className: "Fast_dLLM_QwenForCausalLM", modelType: "Fast_dLLM_Qwen",
+        folder: .huggingFace, gguf: .gguf)
     case Gemma2.name:
       return ExportFamily(
         architecture: "gemma2", className: "Gemma2ForCausalLM", modelType: "gemma2", folder: .gemma,
@@ -239,7 +247,6 @@ struct ExportFamily {
   /// Families that can be converted, for messages.
   static let names = [
     Llama.name, Mistral.name, SmolLM3.name, Qwen2.name, Qwen3.name, Qwen3MoE.name, LLaDA.name, Dream.name,
-    Gemma2.name,
-    Gemma3.name, GPTNeoX.name, Phi3.name,
+    SDAR.name, FastDLLM.name, Gemma2.name, Gemma3.name, GPTNeoX.name, Phi3.name,
   ]
 }

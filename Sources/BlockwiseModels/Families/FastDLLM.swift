@@ -5,6 +5,7 @@ enum FastDLLM: ModelFamily {
   static let name = "fast-dllm-v2"
   static let architectures = ["Fast_dLLM_QwenForCausalLM"]
   static let modelTypes = ["Fast_dLLM_Qwen"]
+  static let ggufArchitectures = ["fast-dllm"]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     let configuration = try config.qwen2Configuration()
@@ -14,5 +15,17 @@ enum FastDLLM: ModelFamily {
       configuration: configuration,
       traits: configuration.traits(family: name, maskToken: mask, contextMask: .blockCausal(size: block)),
       names: .huggingFace)
+  }
+
+  static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
+    var configuration = try metadata.decoderConfiguration(layout: .half)
+    configuration.hasQueryKeyValueBias = true
+    let block = try metadata.gridBlockSize(isShifted: true)
+    let mask = try metadata.optionalGlobalInt(
+      "tokenizer.ggml.mask_token_id", in: 0...configuration.vocabularyCount - 1)
+    return ModelDescription(
+      configuration: configuration,
+      traits: configuration.traits(family: name, maskToken: mask, contextMask: .blockCausal(size: block)),
+      names: .gguf)
   }
 }

@@ -16,12 +16,14 @@ enum Qwen2: ModelFamily {
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     let configuration = try config.qwen2Configuration()
     var traits = configuration.traits(family: name)
-    try adapt(
-      &traits, blockSize: config.optionalInt(ContextCausalKeys.blockSize, in: 1...1 << 16),
-      context: config.optionalString(ContextCausalKeys.context),
-      isShifted: config.optionalBool(ContextCausalKeys.shift),
-      maskToken: config.optionalInt("mask_token_id", in: 0...configuration.vocabularyCount - 1),
-      file: config.file)
+    // The other keys mean something only beside this one.
+    if let context = try config.optionalString(BlockKeys.context) {
+      try adapt(
+        &traits, blockSize: config.optionalInt(BlockKeys.blockSize, in: 1...1 << 16),
+        context: context, isShifted: config.optionalBool(BlockKeys.shift),
+        maskToken: config.optionalInt("mask_token_id", in: 0...configuration.vocabularyCount - 1),
+        file: config.file)
+    }
     return ModelDescription(configuration: configuration, traits: traits, names: .huggingFace)
   }
 
@@ -29,29 +31,30 @@ enum Qwen2: ModelFamily {
     var configuration = try metadata.decoderConfiguration(layout: .half)
     configuration.hasQueryKeyValueBias = true
     var traits = configuration.traits(family: name)
-    try adapt(
-      &traits, blockSize: metadata.optionalGlobalInt(ContextCausalKeys.ggufBlockSize, in: 1...1 << 16),
-      context: metadata.optionalGlobalString(ContextCausalKeys.ggufContext),
-      isShifted: metadata.optionalGlobalBool(ContextCausalKeys.ggufShift),
-      maskToken: metadata.optionalGlobalInt(
-        "tokenizer.ggml.mask_token_id", in: 0...configuration.vocabularyCount - 1),
-      file: metadata.file)
+    if let context = try metadata.optionalGlobalString(BlockKeys.ggufContext) {
+      try metadata.expect(BlockKeys.ggufAnchor, BlockKeys.prompt)
+      try adapt(
+        &traits, blockSize: metadata.optionalGlobalInt(BlockKeys.ggufBlockSize, in: 1...1 << 16),
+        context: context, isShifted: metadata.optionalGlobalBool(BlockKeys.ggufShift),
+        maskToken: metadata.optionalGlobalInt(
+          "tokenizer.ggml.mask_token_id", in: 0...configuration.vocabularyCount - 1),
+        file: metadata.file)
+    }
     return ModelDescription(configuration: configuration, traits: traits, names: .gguf)
   }
 
   /// A checkpoint that names the context of its blocks was adapted to block diffusion; without, it is the plain model.
   private static func adapt(
-    _ traits: inout ModelTraits, blockSize: Int?, context: String?, isShifted: Bool?, maskToken: Int?,
+    _ traits: inout ModelTraits, blockSize: Int?, context: String, isShifted: Bool?, maskToken: Int?,
     file: String
   ) throws {
-    guard let context else { return }
-    guard context == ContextCausalKeys.causal else {
+    guard context == BlockKeys.causal else {
       throw ModelError.unsupported("blocks in a context of kind \"\(context)\"", file: file)
     }
     guard isShifted ?? true else {
       throw ModelError.unsupported("a causal context with logits that are not shifted", file: file)
     }
-    guard let blockSize else { throw ModelError.keyMissing(ContextCausalKeys.blockSize, file: file) }
+    guard let blockSize else { throw ModelError.keyMissing(BlockKeys.blockSize, file: file) }
     traits.contextMask = .contextCausal(size: blockSize)
     traits.maskToken = maskToken.map { .init($0) }
   }

@@ -3,6 +3,7 @@ enum SDAR: ModelFamily {
   static let name = "sdar"
   static let architectures = ["SDARForCausalLM"]
   static let modelTypes = ["sdar"]
+  static let ggufArchitectures = ["sdar"]
 
   static func describe(_ config: ConfigReader) throws -> ModelDescription {
     let configuration = try config.qwen3Configuration()
@@ -14,5 +15,18 @@ enum SDAR: ModelFamily {
       traits: configuration.traits(
         family: name, maskToken: mask, alignment: .same, contextMask: .blockCausal(size: block)),
       names: .huggingFace)
+  }
+
+  static func describe(_ metadata: GGUFReader) throws -> ModelDescription {
+    var configuration = try metadata.decoderConfiguration(layout: .half)
+    configuration.hasQueryKeyNorm = true
+    let block = try metadata.gridBlockSize(isShifted: false)
+    let mask = try metadata.optionalGlobalInt(
+      "tokenizer.ggml.mask_token_id", in: 0...configuration.vocabularyCount - 1)
+    return ModelDescription(
+      configuration: configuration,
+      traits: configuration.traits(
+        family: name, maskToken: mask, alignment: .same, contextMask: .blockCausal(size: block)),
+      names: .gguf)
   }
 }

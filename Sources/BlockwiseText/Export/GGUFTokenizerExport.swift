@@ -19,9 +19,11 @@ package struct GGUFTokenizerExport {
   ///   - tokenizer: the same tokenizer, loaded: it knows which tokens have a role.
   ///   - rowCount: rows of the embedding; indices without a token are filled.
   ///   - endTokens: what ends a text, as the checkpoint says.
+  ///   - maskToken: what stands for an open position, as the checkpoint says; else the tokenizer's.
   /// - Throws: ``TokenizerError`` that names what GGUF has no place for.
   package init(
-    _ folder: ModelFolder, tokenizer: Tokenizer, rowCount: Int, endTokens: [TokenID]
+    _ folder: ModelFolder, tokenizer: Tokenizer, rowCount: Int, endTokens: [TokenID],
+    maskToken: TokenID? = nil
   ) throws {
     let modelPath = folder.path + "/tokenizer.model"
     let path = folder.tokenizerPath ?? modelPath
@@ -39,7 +41,7 @@ package struct GGUFTokenizerExport {
     } catch let error as TokenizerError {
       throw TokenizerError.inFile(path, error)
     }
-    putRoles(tokenizer, endTokens: endTokens)
+    putRoles(tokenizer, endTokens: endTokens, maskToken: maskToken ?? tokenizer.maskToken)
     try putTemplates(folder)
   }
 
@@ -262,7 +264,7 @@ package struct GGUFTokenizerExport {
 
   // MARK: Roles and templates
 
-  private mutating func putRoles(_ tokenizer: Tokenizer, endTokens: [TokenID]) {
+  private mutating func putRoles(_ tokenizer: Tokenizer, endTokens: [TokenID], maskToken: TokenID?) {
     func put(_ key: String, _ token: TokenID?) {
       if let token { self.put(key, .uint32(UInt32(token.index))) }
     }
@@ -282,7 +284,7 @@ package struct GGUFTokenizerExport {
     }
     put("unknown_token_id", tokenizer.unknownToken)
     put("padding_token_id", tokenizer.padToken)
-    put("mask_token_id", tokenizer.maskToken)
+    put("mask_token_id", maskToken)
     let frame = tokenizer.frame
     self.put("add_bos_token", .bool(!frame.prefix.isEmpty))
     self.put("add_eos_token", .bool(!frame.suffix.isEmpty))

@@ -154,4 +154,23 @@ import Testing
       #expect(warm.statistics.cachedTokenCount > 0, "\(family)")
     }
   }
+
+  @Test(arguments: ["cache=none", "cache=prefix", "cache=dual"])
+  func `a shadow does not see its token, so that a token can be found wrong`(cache: String) async throws {
+    // A row that sees its own position decided confirms it; one that does not wants 1 as soon as others are decided.
+    let mask: TokenID = 2
+    let model = TableModel(
+      vocabularyCount: 3, maskToken: mask, logitAlignment: .same, contextMask: .bidirectional
+    ) { position, seen in
+      let decided = seen.filter { $0.position > 0 && $0.token != mask }
+      if let own = decided.first(where: { $0.position == position }) {
+        return own.token == 0 ? [9, 0, 0] : [0, 9, 0]
+      }
+      return decided.isEmpty ? [5, 0, 0] : [0, 5, 0]
+    }
+    let outcome = try await denoise(
+      model, .test("block=fixed(4) commit=quota(2) revise=wino(0.5) \(cache)"), prompt: [0], count: 4)
+    #expect(outcome.statistics.revisedCount == 1)
+    #expect(outcome.tokens == [1, 0, 1, 1])
+  }
 }

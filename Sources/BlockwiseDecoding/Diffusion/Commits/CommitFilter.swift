@@ -39,6 +39,20 @@ public struct CommitFilter: Sendable, Hashable {
     }
   }
 
+  /// Slots of the largest blocks that a filter is made for.
+  public static let maximumBlockSize = 1024
+
+  /// Refuses sizes that no filter file has.
+  /// - Throws: ``ModelFileError``.
+  package static func check(blockSize: Int, path: String) throws {
+    guard (1...maximumBlockSize).contains(blockSize) else {
+      throw ModelFileError.tensorShape(
+        name: "filter.0.weight", expected: [maximumBlockSize, maximumBlockSize],
+        found: [blockSize, blockSize],
+        file: path)
+    }
+  }
+
   // MARK: Files
 
   /// Reads a file of tensors `filter.0.weight` and so on, as ``write(to:metadata:)`` writes it.
@@ -46,7 +60,9 @@ public struct CommitFilter: Sendable, Hashable {
   public init(path: String) throws {
     let file = try SafetensorsFile(path: path)
     let first = try file.tensor(named: "filter.0.weight")
-    guard first.shape.count == 2, first.shape[0] == first.shape[1], (1...1024).contains(first.shape[0]) else {
+    guard first.shape.count == 2, first.shape[0] == first.shape[1],
+      (1...Self.maximumBlockSize).contains(first.shape[0])
+    else {
       throw ModelFileError.tensorShape(
         name: "filter.0.weight", expected: [32, 32], found: first.shape, file: path)
     }

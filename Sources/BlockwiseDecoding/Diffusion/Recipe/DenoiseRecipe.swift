@@ -37,7 +37,9 @@ public struct DenoiseRecipe: Sendable {
 
   /// Whether the result can differ from what the model gives with one token a pass and nothing cached. One token per pass
   /// in exact caches is the reference.
-  public var isLossy: Bool { commit.isParallel || !(revise is NoRevision) || cache.isApproximate }
+  public var isLossy: Bool {
+    commit.isParallel || !(revise is NoRevision) || cache.isApproximate || stop.isApproximate
+  }
 
   // MARK: Text
 

@@ -6,6 +6,8 @@ public struct RecipeError: Error, Sendable, Hashable, CustomStringConvertible {
   public var range: Range<Int>
   /// What is wrong with them and what would be right.
   public var reason: String
+  /// Whether a file that the recipe names is at fault, and not the recipe.
+  public var isFileProblem = false
 
   /// The reason, and the recipe with a mark under the word.
   public var description: String {

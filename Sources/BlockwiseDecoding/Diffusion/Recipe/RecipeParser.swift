@@ -61,7 +61,11 @@ struct RecipeParser {
     switch Self.make(type, values) {
     case .success(let policy): return policy
     case .failure(let problem):
-      guard let known = problem as? PolicyProblem else { throw error(value.range, "\(problem)") }
+      guard let known = problem as? PolicyProblem else {
+        var error = error(value.range, "\(problem)")
+        error.isFileProblem = true
+        throw error
+      }
       let index = known.parameter ?? arguments.count
       throw error(index < arguments.count ? arguments[index].range : value.range, known.reason)
     }

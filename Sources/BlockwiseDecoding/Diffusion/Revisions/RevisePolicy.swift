@@ -32,6 +32,8 @@ public struct RevisionState: Sendable {
   public var committedNow: [Int]
   /// Of decided slots, the probability of their token by their shadow row; nil where there was none.
   public var shadows: [Float?]
+  /// The slots of the open part; all of them in blocks without parts.
+  public var part: Range<Int>
 }
 
 /// One change.

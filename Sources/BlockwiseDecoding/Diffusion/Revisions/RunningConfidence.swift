@@ -1,5 +1,5 @@
 /// RCR (as ParallelBench, arXiv 2510.04767, describes it): a pass decides what its commit policy chooses, and then of all decided
-/// slots of the block those keep their tokens that were decided with the most confidence, as many as an even schedule allows.
+/// slots of the block (or of its open part) those keep their tokens that were decided with the most confidence, as many as an even schedule allows.
 public struct RunningConfidence: RevisePolicy {
   /// The name in recipes.
   public static let name = "rcr"
@@ -19,7 +19,7 @@ public struct RunningConfidence: RevisePolicy {
   public func revise(_ state: RevisionState) -> [Revision] {
     let count = state.step.scheduledCount
     let kept = min(count, (count * (state.step.pass + 1) + passCount - 1) / passCount)
-    let decided = state.decided.indices.filter { state.decided[$0] != nil }
+    let decided = state.part.filter { state.decided[$0] != nil }
     let order = decided.sorted {
       (state.decided[$0]?.probability ?? 0, $1) > (state.decided[$1]?.probability ?? 0, $0)
     }

@@ -15,6 +15,9 @@ public struct EndPrediction: StopPolicy {
   /// The values of the parameters.
   public var values: [PolicyValue] { [.number(threshold)] }
 
+  /// A prediction is not a decision yet.
+  public var isApproximate: Bool { true }
+
   /// What to do after a pass.
   public func decide(_ state: StopState) -> StopDecision {
     let ended = EarliestEnd().decide(state)

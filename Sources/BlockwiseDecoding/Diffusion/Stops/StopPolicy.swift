@@ -2,6 +2,13 @@
 public protocol StopPolicy: DenoisePolicy {
   /// What to do after a pass.
   func decide(_ state: StopState) -> StopDecision
+  /// Whether it may cut what the model has not decided.
+  var isApproximate: Bool { get }
+}
+
+extension StopPolicy {
+  /// No.
+  public var isApproximate: Bool { false }
 }
 
 /// What a stop policy knows.
