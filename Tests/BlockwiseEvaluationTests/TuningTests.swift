@@ -84,7 +84,9 @@ import Testing
     #expect(report.heldOutCount == 3 && report.recordCount > 0)
     #expect(report.best.sameShare == 1 && report.best.forwardCount <= report.rows[0].forwardCount)
     // The oracle keeps the answer and needs no more passes than any policy that keeps it.
-    for row in report.rows where row.sameShare == 1 {
+    #expect(report.oracle.forwardCount <= report.rows[0].forwardCount)
+    // (What lies behind an end can make a policy of random weights luckier than the oracle.)
+    for row in report.rows where row.sameShare == 1 && !ends {
       #expect(report.oracle.forwardCount <= row.forwardCount, "\(row.commit)")
     }
     #expect(try model.recipe(report.best.recipe).text == report.best.recipe)

@@ -65,7 +65,7 @@ public struct CommitTuning: Sendable {
     public var rows: [Row]
     /// The one with the fewest passes among those that reach the target; one token per pass where none does.
     public var best: Row
-    /// Passes of extremely greedy decoding on the held-out prompts, which no policy can beat, and its tokens.
+    /// Passes of extremely greedy decoding on the held-out prompts, which a policy can hardly beat, and its tokens.
     public var oracle: Row
     /// Passes that the filter learned from.
     public var recordCount: Int
