@@ -189,13 +189,12 @@ struct GenerateCommand: AsyncParsableCommand {
     defer { progress.end() }
     var result: Generation?
     // Where blocks settle, text is written when the view has gone; other methods write it as it comes.
-    var isViewing = false
+    let isViewing = try blocks != nil && model.decision(for: options).method == DecodeMethod.diffusion.rawValue
     for try await event in session.generate(tokens: tokens, options: options) {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the prompt \(done)/\(total)")
       case .preview(let canvas):
         progress.end()
-        isViewing = true
         blocks?.show(canvas)
       case .text(let piece, _):
         progress.end()

@@ -68,14 +68,15 @@ struct CandidateReader {
     divergences.removeAll(keepingCapacity: true)
   }
 
-  /// What the first outputs say of positions.
+  /// What outputs say of positions.
   mutating func candidates(
-    _ positions: [Int], tokens: [TokenID], isOpen: [Bool], promptCount: Int, _ result: BlockResultBuffer
+    _ positions: [Int], firstOutput: Int, tokens: [TokenID], isOpen: [Bool], promptCount: Int, _ result: BlockResultBuffer
   ) throws -> [Int: Candidate] {
     var found: [Int: Candidate] = [:]
     found.reserveCapacity(positions.count)
     let history = needsHistory ? tokens.indices.filter { !isOpen[$0] } : []
-    for (output, position) in positions.enumerated() {
+    for (index, position) in positions.enumerated() {
+      let output = firstOutput + index
       let before = history.prefix { $0 < position }.map { tokens[$0] }
       var candidate = try candidate(output, position: position, history: before, result)
       if needs.contains(.divergence) { candidate.divergences = divergence(output, position, result) }

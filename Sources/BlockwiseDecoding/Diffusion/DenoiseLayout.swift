@@ -22,6 +22,8 @@ struct DenoiseLayout: Sendable {
   let keepsBlocks: Bool
   /// Whether the open block is kept too, so that parts of it can be computed alone.
   let keepsOpenBlock: Bool
+  /// Whether the pass that closes a block looks at the next one.
+  let looksAhead: Bool
 
   /// Whether the first token of a block comes from the last row of what lies before it.
   var carriesToken: Bool { isShifted && kind != .canvas }
@@ -89,6 +91,27 @@ struct DenoiseLayout: Sendable {
     plan.outputs = request
     plan.outputs.rows = .some(outputRows)
     return DenoisePass(plan: plan, positions: spoken, shadows: shadows)
+  }
+
+  /// The pass that makes a finished block part of the context and looks at the next one.
+  /// - Parameters:
+  ///   - close: the pass that does the first alone; its outputs come first.
+  ///   - look: the pass that does the second behind it.
+  func merged(_ close: BlockPlan, _ look: BlockPlan) -> BlockPlan {
+    var plan = close
+    let count = close.rowCount
+    let outputs = close.outputs.indices(rowCount: count)
+    plan.tokens += look.tokens
+    plan.positions += look.positions
+    plan.writes += look.writes
+    plan.visibility =
+      if case .grid(let size) = kind {
+        .blockCausal(size: size)
+      } else {
+        .contextCausal(start: Int(look.positions.first ?? 0))
+      }
+    plan.outputs.rows = .some(outputs + look.outputs.indices(rowCount: look.rowCount).map { count + $0 })
+    return plan
   }
 
   /// The pass that makes finished positions part of the context; nil where none is needed.

@@ -29,6 +29,10 @@ struct DenoiseRun {
   private var reported: Int
   /// What the last row of the context says of the token behind it.
   private var carried: Candidate?
+  /// What the last row of the open block says of the token behind it while the block is filled.
+  private var guess: Candidate?
+  /// A look at the next block that has been made already, and the outputs of its pass that come before its own.
+  private var ahead: (look: DenoisePass, firstOutput: Int)?
   private var mustRefresh = false
   /// Whether a stop policy has cut the answer.
   private var isCut = false
@@ -94,7 +98,8 @@ struct DenoiseRun {
     while first < answerEnd {
       let remaining = tokens.count - first
       let budget = answerEnd - promptCount
-      var block = first..<first + recipe.block.window(remaining: remaining, budget: budget)
+      var block = window(at: first)
+      guess = nil
       var isSized = recipe.block.gridSize != nil || block.count == 1
       takeCarried(at: first)
       var pass = 0
@@ -114,18 +119,19 @@ struct DenoiseRun {
           part = next
           partPass = 0
         }
-        let scope = scope(pass: pass, partPass: partPass, part: part)
-        let wanted = wantedPositions(block: block, part: part, isSized: isSized)
-        let shadows = recipe.revise.needsShadows ? block.filter { !isOpen[$0] && !isKnown[$0] } : []
-        var look = layout.look(
-          scope, tokens: tokens, block: block, part: part, wanted: wanted, shadows: shadows, mask: mask,
-          outputs: reader.request)
-        look.plan.outputs.allowed = reader.allowed(look.positions, shadowCount: look.shadows.count)
-        try await forward(look.plan, visibleEnd: layout.kind == .canvas ? tokens.count : block.upperBound)
+        let made = ahead
+        ahead = nil
+        let look = made?.look
+          ?? look(scope(pass: pass, partPass: partPass, part: part), block, part, isSized: isSized)
+        if made == nil {
+          try await forward(look.plan, visibleEnd: layout.kind == .canvas ? tokens.count : block.upperBound)
+        }
         mustRefresh = false
         let choosing = clock.now
         var found = try reader.candidates(
-          look.positions, tokens: tokens, isOpen: isOpen, promptCount: promptCount, result)
+          look.positions, firstOutput: made?.firstOutput ?? 0, tokens: tokens, isOpen: isOpen, promptCount: promptCount,
+          result)
+        guess = found[block.upperBound]
         if !isSized {
           let length = recipe.block.length(
             candidates: block.map { found[$0] }, delimiters: options.delimiters, remaining: remaining,
@@ -159,6 +165,7 @@ struct DenoiseRun {
       if try await report(isBlockClosed: true, commit) { return .stop }
       if let reason = decideStop(block: block, isClosed: true, predicted: []) { return reason }
       first = block.upperBound
+      ahead = nil
       if first < answerEnd { try await close(block) }
     }
     // Where the text goes on as it was given, or an end was foreseen, nothing is missing.
@@ -201,14 +208,68 @@ struct DenoiseRun {
     return true
   }
 
-  /// Makes a finished block part of the context.
+  /// Makes a finished block part of the context, and looks at the next one where the recipe says so.
   private mutating func close(_ block: Range<Int>) async throws {
     if layout.keepsOpenBlock { try cache.rollback() }
     guard let plan = layout.close(block, tokens: tokens, outputs: reader.request(at: block.upperBound))
     else { return }
-    try await forward(plan, visibleEnd: block.upperBound)
-    statistics.closingForwardCount += 1
-    if layout.carriesToken { carried = try reader.carried(at: block.upperBound, tokens: tokens, result) }
+    let end = block.upperBound
+    guard layout.looksAhead, let look = lookAhead(at: end) else {
+      try await forward(plan, visibleEnd: end)
+      statistics.closingForwardCount += 1
+      if layout.carriesToken { carried = try reader.carried(at: end, tokens: tokens, result) }
+      return
+    }
+    var merged = layout.merged(plan, look.plan)
+    let outputCount = layout.carriesToken ? 1 : 0
+    merged.outputs.allowed = reader.allowed(
+      Array(repeating: end, count: outputCount) + look.positions, shadowCount: look.shadows.count)
+    try await forward(merged, visibleEnd: window(at: end).upperBound)
+    if layout.carriesToken { carried = try reader.carried(at: end, tokens: tokens, result) }
+    if layout.carriesToken, isOpen[end], carried?.token != guess?.token {
+      statistics.closingForwardCount += 1
+    } else {
+      ahead = (look, outputCount)
+    }
+  }
+
+  /// The first look at a block whose first token the context has not spoken of yet; nil where it is not known what the look will see.
+  private mutating func lookAhead(at first: Int) -> DenoisePass? {
+    let next = window(at: first)
+    let isCarried = layout.carriesToken && isOpen[first]
+    if isCarried {
+      guard let guess else { return nil }
+      tokens[first] = guess.token
+      isOpen[first] = false
+    }
+    defer {
+      if isCarried {
+        tokens[first] = mask
+        isOpen[first] = true
+      }
+    }
+    guard (first..<min(next.upperBound, answerEnd)).contains(where: { isOpen[$0] }) else { return nil }
+    let part = openPart(of: next)
+    return look(scope(pass: 0, partPass: 0, part: part), next, part, isSized: true)
+  }
+
+  /// A pass that looks at a block.
+  private func look(_ scope: PassScope, _ block: Range<Int>, _ part: Range<Int>, isSized: Bool) -> DenoisePass {
+    var wanted = wantedPositions(block: block, part: part, isSized: isSized)
+    // The row of the last token guesses what comes behind it.
+    let end = block.upperBound
+    if layout.looksAhead, layout.carriesToken, end < answerEnd, isOpen[end] { wanted.append(end) }
+    let shadows = recipe.revise.needsShadows ? block.filter { !isOpen[$0] && !isKnown[$0] } : []
+    var look = layout.look(
+      scope, tokens: tokens, block: block, part: part, wanted: wanted, shadows: shadows, mask: mask,
+      outputs: reader.request)
+    look.plan.outputs.allowed = reader.allowed(look.positions, shadowCount: look.shadows.count)
+    return look
+  }
+
+  /// The positions that may become a block.
+  private func window(at first: Int) -> Range<Int> {
+    first..<first + recipe.block.window(remaining: tokens.count - first, budget: answerEnd - promptCount)
   }
 
   /// Evaluates rows; those outside of the plan that lie before `visibleEnd` are seen as they are cached.

@@ -58,9 +58,10 @@ public struct DiffusionDecoder: Sendable {
       }
       kind = .canvas
     case .blockCausal, .contextCausal:
-      guard cache is NoCache || cache is ExactBlockCache || cache is SubBlockCache else {
+      guard cache is NoCache || cache is ExactBlockCache || cache is AheadBlockCache || cache is SubBlockCache
+      else {
         throw refuse(
-          "cache=\(cache.text)", "its finished blocks never change; possible are none, exact and sub")
+          "cache=\(cache.text)", "its finished blocks never change; possible are none, exact, ahead and sub")
       }
       if cache is SubBlockCache, recipe.block.subBlockSize == nil {
         throw refuse("cache=\(cache.text)", "a sub-block cache needs block=fixed(size,sub-block)")
@@ -79,7 +80,9 @@ public struct DiffusionDecoder: Sendable {
     }
     return DenoiseLayout(
       kind: kind, isShifted: isShifted, keepsBlocks: !(cache is NoCache),
-      keepsOpenBlock: cache is SubBlockCache)
+      keepsOpenBlock: cache is SubBlockCache,
+      // The length of an adaptive block is not known before it is looked at.
+      looksAhead: cache is AheadBlockCache && recipe.block.gridSize != nil)
   }
 
   /// Fills a canvas behind a prompt.

@@ -155,6 +155,38 @@ import Testing
     }
   }
 
+  @Test(arguments: [Family.sdar, .fastDLLM, .nbdiff])
+  func `looking ahead in the pass that closes a block changes no token and saves passes`(family: Family) async throws {
+    for commit in ["quota(0)", "quota(2)", "threshold(0.3)", "klass(0.2,0.5,1)"] {
+      for block in ["fixed(8)", "fixed(4)", "fixed(8,4)", "fixed(1)"] {
+        let slots = "block=\(block) commit=\(commit)"
+        try await same(family, "\(slots) cache=exact", "\(slots) cache=ahead", passes: false)
+      }
+    }
+    try await same(
+      family, "commit=quota(2) cache=exact", "commit=quota(2) cache=ahead", passes: false,
+      sampling: SamplingOptions(temperature: 0.9, topP: 0.9, repetitionPenalty: 1.2, seed: 5))
+    if family == .sdar {
+      for revise in ["wino(0.3)", "edit(0.2)", "rcr(3)"] {
+        let slots = "commit=threshold(0.2) revise=\(revise)"
+        try await same(family, "\(slots) cache=exact", "\(slots) cache=ahead", passes: false)
+      }
+    }
+    var (exact, ahead, closing) = (0, 0, 0)
+    for seed in 1...6 as ClosedRange<UInt64> {
+      let model = family.model(seed: seed)
+      let a = try await denoise(model, .test("commit=quota(2) cache=exact"), prompt: [1, 2, 3], count: 40)
+      let b = try await denoise(model, .test("commit=quota(2) cache=ahead"), prompt: [1, 2, 3], count: 40)
+      #expect(a.statistics.forwardCount - b.statistics.forwardCount
+        == a.statistics.closingForwardCount - b.statistics.closingForwardCount)
+      exact += a.statistics.forwardCount
+      ahead += b.statistics.forwardCount
+      closing += b.statistics.closingForwardCount
+    }
+    #expect(ahead < exact, "some guesses are right")
+    if family == .sdar { #expect(closing == 0, "without a shift there is nothing to guess") }
+  }
+
   @Test(arguments: ["cache=none", "cache=prefix", "cache=dual"])
   func `a shadow does not see its token, so that a token can be found wrong`(cache: String) async throws {
     // A row that sees its own position decided confirms it; one that does not wants 1 as soon as others are decided.

@@ -34,14 +34,14 @@ import Testing
       let parts = random([false, true], &r)
       block =
         parts ? random(["fixed(8,3)", "fixed(8,4)"], &r) : random(["fixed(8)", "fixed(3)", "fixed(1)"], &r)
-      cache = parts ? random(["none", "exact", "sub", "sub(2)"], &r) : random(["none", "exact"], &r)
+      cache = parts ? random(["none", "exact", "ahead", "sub", "sub(2)"], &r) : random(["none", "exact", "ahead"], &r)
     case .nbdiff:
       let parts = random([false, true], &r)
       block =
         parts
         ? random(["fixed(8,3)", "fixed(8,4)"], &r)
         : random(["fixed(8)", "fixed(3)", "fixed(1)", "ada(6,0.2)", "ada(6,0.2,2,12)"], &r)
-      cache = parts ? random(["none", "exact", "sub", "sub(2)"], &r) : random(["none", "exact"], &r)
+      cache = parts ? random(["none", "exact", "ahead", "sub", "sub(2)"], &r) : random(["none", "exact", "ahead"], &r)
     }
     return "block=\(block) score=\(score) commit=\(commit) revise=\(revise) cache=\(cache) stop=\(stop)"
   }
@@ -177,7 +177,7 @@ import Testing
     }
     typealias Family = DiffusionIdentityTests.Family
     #expect(refusal(Family.llada.model(seed: 1), "cache=exact").contains("none, prefix and dual"))
-    #expect(refusal(Family.sdar.model(seed: 1), "cache=dual").contains("none, exact and sub"))
+    #expect(refusal(Family.sdar.model(seed: 1), "cache=dual").contains("none, exact, ahead and sub"))
     #expect(refusal(Family.sdar.model(seed: 1), "cache=exact block=ada(8,0.3)").contains("grid"))
     #expect(refusal(Family.nbdiff.model(seed: 1), "cache=exact block=whole").contains("fixed and ada"))
     #expect(refusal(Family.nbdiff.model(seed: 1), "cache=sub block=fixed(8)").contains("sub-block"))

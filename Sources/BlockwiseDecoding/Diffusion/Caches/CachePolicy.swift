@@ -22,7 +22,8 @@ public enum PassScope: Sendable, Hashable {
 /// The cache policies there are.
 enum CachePolicies {
   static let all: [any DenoisePolicy.Type] = [
-    NoCache.self, PrefixCache.self, DualCache.self, ExactBlockCache.self, SubBlockCache.self,
+    NoCache.self, PrefixCache.self, DualCache.self, ExactBlockCache.self, AheadBlockCache.self,
+    SubBlockCache.self,
   ]
   static let missing: [String: String] = [
     "dkv": "dKV-Cache is not built", "dllm": "dLLM-Cache is not built", "d2": "d2Cache is not built",
