@@ -96,7 +96,7 @@ import Testing
   @Test func `passes are recorded and replayed`() async throws {
     let model = try await LanguageModel.load(SharedData.packageFolder + "/Tests/Fixtures/models/sdar")
     var options = GenerationOptions(maximumTokenCount: 16, ignoresEndOfText: true)
-    options.recipe = "block=fixed(8) commit=quota(2)"
+    options.recipe = "block=fixed(8) commit=quota(2) cache=exact"
     let prompt = (0..<8).map { TokenID($0) }
     let generation = try await model.session().complete(tokens: prompt, options: options)
     let passes = generation.statistics.passes

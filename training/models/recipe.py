@@ -23,7 +23,7 @@ MODELS = {
     "base": ("autoregressive", False, ("--steps", 4553, "--decay-steps", 1400)),
     "draft": ("autoregressive", False, ("--size", "draft", "--steps", 1500, "--decay-steps", 500, "--rate", "4e-3")),
     "base-diffusion": ("block", True, ("--steps", 1200, "--decay-steps", 400, "--batch", 8, "--rate", "1e-3", "--plateau", 100)),
-    "masked": ("masked", True, ("--steps", 5000, "--decay-steps", 1500, "--rate", "2e-3")),
+    "masked": ("masked", True, ("--steps", 2500, "--decay-steps", 800, "--rate", "2e-3")),
 }
 SMOKE = ("--steps", 24, "--decay-steps", 8, "--batch", 4, "--length", 128, "--warm-up", 4, "--plateau", 4, "--log-every", 8,
          "--evaluate-every", 24)

@@ -189,7 +189,8 @@ struct GenerateCommand: AsyncParsableCommand {
     defer { progress.end() }
     var result: Generation?
     // Where blocks settle, text is written when the view has gone; other methods write it as it comes.
-    let isViewing = try blocks != nil && model.decision(for: options).method == DecodeMethod.diffusion.rawValue
+    let isViewing =
+      try blocks != nil && model.decision(for: options).method == DecodeMethod.diffusion.rawValue
     for try await event in session.generate(tokens: tokens, options: options) {
       switch event {
       case .prefill(let done, let total): progress.update("Reading the prompt \(done)/\(total)")

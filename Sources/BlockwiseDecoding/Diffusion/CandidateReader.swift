@@ -70,7 +70,8 @@ struct CandidateReader {
 
   /// What outputs say of positions.
   mutating func candidates(
-    _ positions: [Int], firstOutput: Int, tokens: [TokenID], isOpen: [Bool], promptCount: Int, _ result: BlockResultBuffer
+    _ positions: [Int], firstOutput: Int, tokens: [TokenID], isOpen: [Bool], promptCount: Int,
+    _ result: BlockResultBuffer
   ) throws -> [Int: Candidate] {
     var found: [Int: Candidate] = [:]
     found.reserveCapacity(positions.count)

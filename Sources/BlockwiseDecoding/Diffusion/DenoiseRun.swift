@@ -121,7 +121,8 @@ struct DenoiseRun {
         }
         let made = ahead
         ahead = nil
-        let look = made?.look
+        let look =
+          made?.look
           ?? look(scope(pass: pass, partPass: partPass, part: part), block, part, isSized: isSized)
         if made == nil {
           try await forward(look.plan, visibleEnd: layout.kind == .canvas ? tokens.count : block.upperBound)
@@ -129,7 +130,8 @@ struct DenoiseRun {
         mustRefresh = false
         let choosing = clock.now
         var found = try reader.candidates(
-          look.positions, firstOutput: made?.firstOutput ?? 0, tokens: tokens, isOpen: isOpen, promptCount: promptCount,
+          look.positions, firstOutput: made?.firstOutput ?? 0, tokens: tokens, isOpen: isOpen,
+          promptCount: promptCount,
           result)
         guess = found[block.upperBound]
         if !isSized {
@@ -254,7 +256,8 @@ struct DenoiseRun {
   }
 
   /// A pass that looks at a block.
-  private func look(_ scope: PassScope, _ block: Range<Int>, _ part: Range<Int>, isSized: Bool) -> DenoisePass {
+  private func look(_ scope: PassScope, _ block: Range<Int>, _ part: Range<Int>, isSized: Bool) -> DenoisePass
+  {
     var wanted = wantedPositions(block: block, part: part, isSized: isSized)
     // The row of the last token guesses what comes behind it.
     let end = block.upperBound

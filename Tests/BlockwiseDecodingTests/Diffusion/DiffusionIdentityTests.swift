@@ -156,7 +156,9 @@ import Testing
   }
 
   @Test(arguments: [Family.sdar, .fastDLLM, .nbdiff])
-  func `looking ahead in the pass that closes a block changes no token and saves passes`(family: Family) async throws {
+  func `looking ahead in the pass that closes a block changes no token and saves passes`(family: Family)
+    async throws
+  {
     for commit in ["quota(0)", "quota(2)", "threshold(0.3)", "klass(0.2,0.5,1)"] {
       for block in ["fixed(8)", "fixed(4)", "fixed(8,4)", "fixed(1)"] {
         let slots = "block=\(block) commit=\(commit)"
@@ -177,8 +179,9 @@ import Testing
       let model = family.model(seed: seed)
       let a = try await denoise(model, .test("commit=quota(2) cache=exact"), prompt: [1, 2, 3], count: 40)
       let b = try await denoise(model, .test("commit=quota(2) cache=ahead"), prompt: [1, 2, 3], count: 40)
-      #expect(a.statistics.forwardCount - b.statistics.forwardCount
-        == a.statistics.closingForwardCount - b.statistics.closingForwardCount)
+      #expect(
+        a.statistics.forwardCount - b.statistics.forwardCount
+          == a.statistics.closingForwardCount - b.statistics.closingForwardCount)
       exact += a.statistics.forwardCount
       ahead += b.statistics.forwardCount
       closing += b.statistics.closingForwardCount

@@ -34,14 +34,18 @@ import Testing
       let parts = random([false, true], &r)
       block =
         parts ? random(["fixed(8,3)", "fixed(8,4)"], &r) : random(["fixed(8)", "fixed(3)", "fixed(1)"], &r)
-      cache = parts ? random(["none", "exact", "ahead", "sub", "sub(2)"], &r) : random(["none", "exact", "ahead"], &r)
+      cache =
+        parts
+        ? random(["none", "exact", "ahead", "sub", "sub(2)"], &r) : random(["none", "exact", "ahead"], &r)
     case .nbdiff:
       let parts = random([false, true], &r)
       block =
         parts
         ? random(["fixed(8,3)", "fixed(8,4)"], &r)
         : random(["fixed(8)", "fixed(3)", "fixed(1)", "ada(6,0.2)", "ada(6,0.2,2,12)"], &r)
-      cache = parts ? random(["none", "exact", "ahead", "sub", "sub(2)"], &r) : random(["none", "exact", "ahead"], &r)
+      cache =
+        parts
+        ? random(["none", "exact", "ahead", "sub", "sub(2)"], &r) : random(["none", "exact", "ahead"], &r)
     }
     return "block=\(block) score=\(score) commit=\(commit) revise=\(revise) cache=\(cache) stop=\(stop)"
   }
