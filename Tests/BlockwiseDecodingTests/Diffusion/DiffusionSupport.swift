@@ -165,6 +165,16 @@ struct ToyDenoiser {
     return ToyDenoiser(squares.map { $0.flatMap(\.self) })
   }()
 
+  /// The 288 grids of 4 by 4 cells: Latin squares whose four boxes hold every symbol too.
+  static let sudoku: ToyDenoiser = {
+    ToyDenoiser(
+      latinSquare.outputs.filter { grid in
+        [0, 2, 8, 10].allSatisfy { corner in
+          Set([0, 1, 4, 5].map { grid[corner + $0] }).count == 4
+        }
+      })
+  }()
+
   static func permutations(_ n: Int) -> [[Int]] {
     guard n > 0 else { return [[]] }
     return permutations(n - 1).flatMap { shorter in
@@ -174,5 +184,26 @@ struct ToyDenoiser {
         return longer
       }
     }
+  }
+}
+
+/// A denoiser of a chain of two states that keeps its state with a probability: every marginal, given the nearest decided
+/// positions, is exact.
+func chainDenoiser(stay: Double) -> TableModel {
+  let (prompt, mask): (TokenID, TokenID) = (2, 3)
+  /// The probability of equal states so many steps apart.
+  @Sendable func same(_ steps: Int) -> Double { (1 + Foundation.pow(2 * stay - 1, Double(steps))) / 2 }
+  return TableModel(vocabularyCount: 4, maskToken: mask, logitAlignment: .same, contextMask: .bidirectional) {
+    position, seen in
+    let known = seen.filter { $0.token != mask && $0.token != prompt }
+    let left = known.last { $0.position < position }
+    let right = known.first { $0.position > position }
+    let weights = (0..<2).map { state -> Double in
+      [left, right].compactMap(\.self).reduce(0.5) { weight, other in
+        let share = same(abs(other.position - position))
+        return weight * (Int(other.token.rawValue) == state ? share : 1 - share)
+      }
+    }
+    return weights.map { Float(Foundation.log($0 / weights.reduce(0, +))) } + [-.infinity, -.infinity]
   }
 }

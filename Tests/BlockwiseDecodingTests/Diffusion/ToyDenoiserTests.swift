@@ -131,4 +131,54 @@ import Testing
       #expect(toy.isValid(outcome.tokens))
     }
   }
+
+  @Test func `a sudoku with one solution is solved in one pass, one with several validly by certainty`()
+    async throws
+  {
+    let sudoku = ToyDenoiser.sudoku
+    #expect(sudoku.outputs.count == 288)
+    for (index, solution) in sudoku.outputs.enumerated() where index % 37 == 0 {
+      // Clues are taken away as long as the solution stays the only one.
+      var clues = Set(0..<16)
+      func fitting() -> [[Int]] {
+        sudoku.outputs.filter { grid in clues.allSatisfy { grid[$0] == solution[$0] } }
+      }
+      for cell in (0..<16).map({ ($0 * 7 + index) % 16 }) {
+        clues.remove(cell)
+        if fitting().count > 1 { clues.insert(cell) }
+      }
+      func canvas() -> [TokenID?] { (0..<16).map { clues.contains($0) ? TokenID(solution[$0]) : nil } }
+      let solved = try await denoise(
+        sudoku.model, .test("block=whole commit=threshold(0.99)"), prompt: sudoku.prompt, canvas: canvas())
+      #expect(solved.tokens.map { Int($0.rawValue) } == solution && solved.statistics.forwardCount == 1)
+      // With clues missing, what is certain is decided together, and otherwise one cell: never a mistake.
+      clues = Set(clues.sorted().prefix(2))
+      let open = try await denoise(
+        sudoku.model, .test("block=whole commit=threshold(0.99)"), prompt: sudoku.prompt, canvas: canvas())
+      #expect(fitting().contains(open.tokens.map { Int($0.rawValue) }), "\(solution)")
+      #expect(open.statistics.forwardCount < 14)
+    }
+  }
+
+  @Test func `draws of a chain have its transitions one at a time, and lose them all at once`() async throws {
+    let (stay, count, runs) = (0.9, 8, 400)
+    let model = chainDenoiser(stay: stay)
+    func share(_ recipe: String) async throws -> Double {
+      var equal = 0
+      for seed in 0..<UInt64(runs) {
+        let outcome = try await denoise(
+          model, .test("block=whole \(recipe)"), prompt: [2], count: count,
+          sampling: SamplingOptions(temperature: 1, seed: seed))
+        equal += zip(outcome.tokens, outcome.tokens.dropFirst()).count { $0 == $1 }
+      }
+      return Double(equal) / Double(runs * (count - 1))
+    }
+    // Five standard errors of a share of 2,800 (neighbouring pairs of a chain are independent).
+    for order in ["commit=sequential(1)", "score=random commit=quota(0)"] {
+      let found = try await share(order)
+      #expect(abs(found - stay) < 5 * (stay * (1 - stay) / 2800).squareRoot(), "\(order): \(found)")
+    }
+    let together = try await share("commit=threshold(-1)")
+    #expect(abs(together - 0.5) < 5 * (0.25 / 2800).squareRoot(), "\(together)")
+  }
 }
