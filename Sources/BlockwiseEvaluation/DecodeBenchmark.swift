@@ -101,6 +101,12 @@ public struct DecodeBenchmark: Sendable {
       let middle = depth + tokenCount / 2
       let cache = try await model.benchmarkCache(depth: middle, random: &random, into: buffer)
       let prompt = random.next(count: max(1, depth))
+      let carriesToken =
+        switch model.traits.contextMask {
+        case .contextCausal: true
+        case .blockCausal(let size): model.traits.logitAlignment == .previous && prompt.count % size == 0
+        case .causal, .bidirectional: false
+        }
       let sessions = try ways.map { _ in try model.session() }
       var rows = decisions.map {
         Result(
@@ -110,8 +116,9 @@ public struct DecodeBenchmark: Sendable {
         for row in rows.indices {
           let statistics = try await generate(
             sessions[row], prompt: prompt, options: ways[row],
-            // From left to right the last pass over the prompt brings a token before those that are counted.
-            tokenCount: tokenCount + (decisions[row].recipe.isEmpty ? 1 : 0), sampling: sampling)
+            // Where the context speaks of the next token, the last pass over the prompt brings one before those that are counted.
+            tokenCount: tokenCount + (decisions[row].recipe.isEmpty || carriesToken ? 1 : 0),
+            sampling: sampling)
           for _ in 0..<min(tokenCount, 8) {
             let seconds = try await model.network.timedPass(
               random.next(count: 1), depth: middle, cache: cache, into: buffer)

@@ -2,6 +2,7 @@ import BlockwiseDecoding
 import BlockwiseFiles
 import BlockwiseKernels
 import BlockwiseModels
+import Dispatch
 import Synchronization
 import Testing
 
@@ -67,10 +68,17 @@ import Testing
   }
 
   static func together(_ jobs: [Job], _ model: any BlockModel) async throws -> [DiffusionOutcome] {
-    try await withThrowingTaskGroup(of: (Int, DiffusionOutcome).self) { group in
+    // The thread is held until all of them wait for it, so that they meet however busy the machine is.
+    let gate = DispatchSemaphore(value: 0)
+    if let executor = model.preferredExecutor {
+      func wait() { gate.wait() }
+      Task(executorPreference: executor) { wait() }
+    }
+    return try await withThrowingTaskGroup(of: (Int, DiffusionOutcome).self) { group in
       for (index, job) in jobs.enumerated() {
         group.addTask(executorPreference: model.preferredExecutor) { (index, try await run(job, model)) }
       }
+      gate.signal()
       return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }.sorted { $0.key < $1.key }.map(\.value)
     }
   }

@@ -171,7 +171,7 @@ struct DenoiseRun {
       if first < answerEnd { try await close(block) }
     }
     // Where the text goes on as it was given, or an end was foreseen, nothing is missing.
-    return firstEnd() != nil || isCut || isKnown[answerEnd - 1] ? .stop : .length
+    return firstEnd() != nil || isCut || answerEnd > promptCount && isKnown[answerEnd - 1] ? .stop : .length
   }
 
   /// Reads the prompt as far as no block covers it; false when it was cancelled.
@@ -433,7 +433,7 @@ struct DenoiseRun {
       firstEnd: firstEnd().map { $0 - promptCount },
       firstOpen: (promptCount..<answerEnd).first { isOpen[$0] }.map { $0 - promptCount },
       isBlockClosed: isClosed, blockEnd: block.upperBound - promptCount,
-      isRevisable: !(recipe.revise is NoRevision), predictedEnds: predicted)
+      isRevisable: recipe.revise.delaysEnd, predictedEnds: predicted)
     switch recipe.stop.decide(state) {
     case .goOn: return nil
     case .finish: return .stop

@@ -59,6 +59,9 @@ struct OracleRevision: RevisePolicy {
     self.init(answer: OracleAnswer(start: 0, tokens: [], isEnded: false, endTokens: []))
   }
 
+  /// What it puts right stays.
+  var delaysEnd: Bool { false }
+
   func revise(_ state: RevisionState) -> [Revision] {
     state.committedNow.compactMap { slot in
       guard let wanted = answer.token(at: state.step.start + slot), let decided = state.decided[slot],

@@ -10,6 +10,8 @@ public struct NoRevision: RevisePolicy {
   public init() {}
   /// A policy from values that fit the parameters.
   public init(_ values: [PolicyValue]) {}
+  /// Decisions are final.
+  public var delaysEnd: Bool { false }
   /// What to change after a pass.
   public func revise(_ state: RevisionState) -> [Revision] { [] }
 }

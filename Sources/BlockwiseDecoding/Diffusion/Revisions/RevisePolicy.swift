@@ -11,6 +11,8 @@ public protocol RevisePolicy: DenoisePolicy {
   func revise(_ state: RevisionState) -> [Revision]
   /// At most so many passes may follow the one that fills the last mask, as long as each changes something.
   var extraPassCount: Int { get }
+  /// Whether what a pass leaves decided may still change in a later one, so that no end token counts before its block is finished.
+  var delaysEnd: Bool { get }
 }
 
 extension RevisePolicy {
@@ -20,6 +22,8 @@ extension RevisePolicy {
   public var needsShadows: Bool { false }
   /// None.
   public var extraPassCount: Int { 0 }
+  /// Yes.
+  public var delaysEnd: Bool { true }
 }
 
 /// What a revise policy decides on.
