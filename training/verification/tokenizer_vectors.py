@@ -1,7 +1,7 @@
 """Writes tokenizers and what the reference libraries do with them, for the tests of BlockwiseText.
 
-    python training/verification/tokenizer_vectors.py --out /tmp/vectors --texts 2000
-    BLOCKWISE_TOKENIZER_VECTORS=/tmp/vectors swift test -c release --filter GeneratedVectorTests
+    python training/verification/tokenizer_vectors.py --out vectors --texts 2000
+    BLOCKWISE_TOKENIZER_VECTORS=vectors swift test -c release --filter GeneratedVectorTests
 
 Each folder of the output holds one tokenizer as a model folder would (`tokenizer.json`, or `tokenizer.model` with its
 companions) and `vectors.json`: texts, their ids, and the text those ids decode to where the library defines it.
