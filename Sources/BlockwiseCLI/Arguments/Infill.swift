@@ -44,7 +44,9 @@ struct Infill {
       gaps.append(canvas.count..<canvas.count + count)
       canvas += Array(repeating: nil, count: count)
       let piece = index + 1 < pieces.count ? pieces[index + 1] : rest
-      canvas += model.tokenizer.encode(String(piece), addSpecialTokens: false) as [TokenID?]
+      canvas +=
+        model.tokenizer.encode(
+          String(piece), addSpecialTokens: false, parseSpecialTokens: parseSpecialTokens) as [TokenID?]
     }
     self.canvas = canvas
     self.gaps = gaps
