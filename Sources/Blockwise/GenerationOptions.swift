@@ -8,6 +8,8 @@ public struct GenerationOptions: Sendable {
     case autoregressive = "ar"
     /// Masks filled several in a pass.
     case diffusion
+    /// From left to right, with guesses that one pass judges together.
+    case speculative
   }
 
   /// How tokens are decided.
@@ -28,6 +30,10 @@ public struct GenerationOptions: Sendable {
   public var constraint: (any TokenConstraint)?
   /// How masks are filled, in the text form of ``DenoiseRecipe``; nil takes what suits the model.
   public var recipe: String?
+  /// How text is guessed ahead, in the text form of ``DraftRecipe``; nil takes what costs nothing, `none` guesses nothing.
+  public var draft: String?
+  /// What the answer is expected to resemble, as tokens: guesses follow it. Empty for nothing.
+  public var expectedTokens: [TokenID] = []
   /// Slots behind the prompt, some of them known: the others are filled. Nil for as many unknown ones as
   /// ``maximumTokenCount`` says. Needs a model that fills masks.
   public var canvas: [TokenID?]?

@@ -31,6 +31,8 @@ public final class LanguageModel: Sendable {
   public let loadTiming: LoadTiming
   /// What ``costCurve(cache:)`` found.
   let knownCostCurve = Protected<CostCurve?>(nil)
+  /// What sources of guesses have loaded.
+  let drafts = Protected(LoadedDrafts())
 
   init(
     network: any BlockModel, tokenizer: Tokenizer, chatTemplates: ChatTemplateSources,
@@ -71,7 +73,7 @@ public final class LanguageModel: Sendable {
     let wantsMasks = options.recipe != nil || options.canvas != nil
     let method: GenerationOptions.Method =
       switch options.method {
-      case .auto: traits.isAutoregressive && !wantsMasks ? .autoregressive : .diffusion
+      case .auto: traits.isAutoregressive && !wantsMasks ? .speculative : .diffusion
       case let asked: asked
       }
     let isAsked = options.method != .auto
@@ -84,11 +86,25 @@ public final class LanguageModel: Sendable {
         throw DecodingError.option(
           options.recipe == nil ? "canvas" : "recipe", found: "given", expected: "none with this method")
       }
+      let recipe = try draftRecipe(for: options)
+      guard method == .speculative, let recipe else {
+        guard recipe == nil else {
+          throw DecodingError.option("draft", found: "given", expected: "none with method ar")
+        }
+        return MethodDecision(
+          method: GenerationOptions.Method.autoregressive.rawValue, recipe: "", isLossy: false,
+          reason: "it was asked for")
+      }
       return MethodDecision(
-        method: method.rawValue, recipe: "", isLossy: false,
-        reason: isAsked
-          ? "it was asked for"
-          : "the model is autoregressive and neither a recipe nor a draft source was asked for")
+        method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy,
+        reason: isAsked || options.draft != nil
+          ? "it was asked for" : "the model is autoregressive, and guesses that turn out right save passes")
+    }
+    guard options.draft == nil || options.draft == "none" else {
+      throw DecodingError.option("draft", found: "given", expected: "none where masks are filled")
+    }
+    guard options.expectedTokens.isEmpty else {
+      throw DecodingError.option("expected text", found: "given", expected: "none where masks are filled")
     }
     guard options.constraint == nil else {
       throw DecodingError.option("constraint", found: "given", expected: "none, diffusion has none yet")

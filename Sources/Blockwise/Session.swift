@@ -140,7 +140,7 @@ public final class Session: Sendable {
     _ number: Int, prompt: [TokenID], options: GenerationOptions, report: @Sendable (SessionEvent) -> Void
   ) async throws -> Generation {
     let decision = try model.decision(for: options)
-    let decoder = try SessionDecoder(
+    let decoder = try await SessionDecoder(
       model: model, options: options, decision: decision, prompt: prompt, contextLength: cache.contextLength)
     var matcher = try StopStringMatcher(options.stopStrings)
     // Nothing is refused any more: only now the cache lets go of what the prompt does not share with it.

@@ -2,6 +2,7 @@
 struct SessionDecoder {
   private enum Decoder {
     case autoregressive(AutoregressiveDecoder)
+    case speculative(SpeculativeDecoder)
     case diffusion(DiffusionDecoder, canvas: [TokenID?], showsPreviews: Bool)
   }
 
@@ -18,7 +19,18 @@ struct SessionDecoder {
   init(
     model: LanguageModel, options: GenerationOptions, decision: MethodDecision, prompt: [TokenID],
     contextLength: Int
-  ) throws {
+  ) async throws {
+    if decision.method == GenerationOptions.Method.speculative.rawValue,
+      let recipe = try model.draftRecipe(for: options)
+    {
+      let decoder = try SpeculativeDecoder(
+        model: model.merger,
+        options: try await model.speculativeOptions(for: options, recipe: recipe, contextLength: contextLength))
+      try decoder.check(prompt, contextLength: contextLength)
+      self.decoder = .speculative(decoder)
+      contextKind = .causal
+      return
+    }
     guard decision.method == GenerationOptions.Method.diffusion.rawValue else {
       let decoder = try AutoregressiveDecoder(
         model: model.merger, options: model.autoregressiveOptions(for: options))
@@ -50,6 +62,8 @@ struct SessionDecoder {
   ) async throws -> (FinishReason, GenerationStatistics) {
     switch decoder {
     case .autoregressive(let decoder):
+      try await decoder.generate(prompt: prompt, cache: cache, progress: progress, commit: commit)
+    case .speculative(let decoder):
       try await decoder.generate(prompt: prompt, cache: cache, progress: progress, commit: commit)
     case .diffusion(let decoder, let canvas, let showsPreviews):
       try await decoder.generate(

@@ -58,6 +58,13 @@ public struct GenerationStatistics: Sendable, Hashable {
   /// Of ``decodeSeconds``, the time spent on choosing tokens: constraint, penalties, filters, draws.
   public var samplingSeconds = 0.0
 
+  /// What the sources of guesses did, one entry per source; empty without guesses.
+  public var drafts: [DraftStatistics] = []
+  /// Of the passes after the prefill, those with guesses.
+  public var draftedForwardCount = 0
+  /// Of ``decodeSeconds``, the time spent on guessing: sources, trees, learning. Passes of draft models are part of it.
+  public var draftSeconds = 0.0
+
   /// Nothing counted yet.
   public init() {}
 
@@ -70,7 +77,8 @@ public struct GenerationStatistics: Sendable, Hashable {
 
   /// Where the time from the first token to the end went.
   public var decodeSplit: TimeSplit {
-    TimeSplit(passes: decodeTiming, sampling: samplingSeconds, wallSeconds: decodeSeconds)
+    TimeSplit(
+      passes: decodeTiming, sampling: samplingSeconds, drafting: draftSeconds, wallSeconds: decodeSeconds)
   }
   /// Where the time of reading the prompt went.
   public var prefillSplit: TimeSplit {

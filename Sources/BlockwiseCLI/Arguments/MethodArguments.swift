@@ -11,7 +11,7 @@ struct MethodArguments: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "How tokens are decided: auto, ar (one after the other) or diffusion (masks, several in a pass). (speculative is refused by this version.)",
+      "How tokens are decided: auto, ar (one after the other), speculative (guesses that one pass judges) or diffusion (masks, several in a pass).",
       valueName: "method"))
   var decode = DecodeMethod.auto
 
@@ -32,8 +32,20 @@ struct MethodArguments: ParsableArguments {
   @Flag(name: .long, help: "Show on a terminal how a block settles.")
   var showBlocks = false
 
-  @Option(name: .long, help: ArgumentHelp("A draft source; only none.", visibility: .hidden))
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Where guesses come from: auto, none, or sources such as \"suffix+recycle,shape=cost(32),accept=exact\" or \"model:PATH\".",
+      valueName: "sources"))
   var draft: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "A text that the answer is expected to resemble, such as the file that is edited: guesses follow it.",
+      valueName: "file"),
+    completion: .file())
+  var expect: String?
 
   @Option(name: .long, help: ArgumentHelp("A JSON schema.", visibility: .hidden))
   var schema: String?
@@ -58,25 +70,42 @@ struct MethodArguments: ParsableArguments {
   /// As the library calls it.
   var method: GenerationOptions.Method {
     switch decode {
-    case .auto, .speculative: .auto
+    case .auto: .auto
+    case .speculative: .speculative
     case .ar: .autoregressive
     case .diffusion: .diffusion
     }
   }
 
   func validate() throws {
-    if decode == .speculative {
-      throw ValidationError(
-        "--decode \(decode.rawValue) is not supported by this version; supported are auto, ar and diffusion")
+    if decode == .speculative, recipe != nil || infill != nil {
+      throw ValidationError("--recipe and --infill fill masks: they need --decode diffusion or auto")
     }
     if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
     if decode == .ar, infill != nil { throw ValidationError("--infill needs --decode diffusion or auto") }
-    if let draft, draft != "none" {
-      throw ValidationError("--draft \(draft) is not supported by this version; supported is none")
+    if let draft, draft != "none", decode == .ar || decode == .diffusion {
+      throw ValidationError("--draft needs --decode speculative or auto")
+    }
+    if decode == .speculative, draft == "none" {
+      throw ValidationError("--decode speculative with --draft none guesses nothing; that is --decode ar")
+    }
+    if expect != nil, decode == .ar || decode == .diffusion || draft == "none" {
+      throw ValidationError("--expect needs guesses: --decode speculative or auto")
     }
     let refused: [(String, String?)] = [("--schema", schema), ("--grammar", grammar), ("--regex", regex)]
     for (name, value) in refused where value != nil {
       throw ValidationError("\(name) is not supported by this version: it has no constraints")
+    }
+  }
+}
+
+extension MethodArguments {
+  /// Passes the options for guesses on. A mistake in the text of the sources is one of usage.
+  func setDraft(of options: inout GenerationOptions, _ model: LanguageModel) throws {
+    options.draft = draft
+    if let expect {
+      let text = try TextInput.text(try TextInput.file(expect), from: expect)
+      options.expectedTokens = model.tokenizer.encode(text, addSpecialTokens: false, parseSpecialTokens: true)
     }
   }
 }

@@ -64,7 +64,7 @@ extension TimeSplit {
   var parts: [(name: String, seconds: Double)] {
     [
       ("weights", weights), ("attention", attention), ("head", head), ("other pass", otherPass),
-      ("sampling", sampling), ("host", host),
+      ("sampling", sampling), ("drafting", drafting), ("host", host),
     ]
   }
 

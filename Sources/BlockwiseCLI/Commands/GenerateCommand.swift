@@ -222,6 +222,7 @@ struct GenerateCommand: AsyncParsableCommand {
       stopTokens: Set(request.stopToken.map { TokenID($0) }), ignoresEndOfText: request.ignoreEos,
       showsSpecialTokens: request.special)
     options.recipe = try MethodArguments.text(of: method.recipe)
+    try method.setDraft(of: &options, model)
     return options
   }
 

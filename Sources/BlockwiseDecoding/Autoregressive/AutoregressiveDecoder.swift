@@ -51,37 +51,13 @@ public struct AutoregressiveDecoder: Sendable {
       vocabularyLimit: options.vocabularyLimit)
     var constraint = options.constraint
 
-    // Rows of the head that stand for no token are not computed and count in no statistics.
-    let limit = options.vocabularyLimit ?? model.traits.vocabularyCount
-    var last = OutputRequest(rows: .last)
-    if limit < model.traits.vocabularyCount {
-      var tokens = TokenMask(vocabularyCount: model.traits.vocabularyCount)
-      for token in 0..<limit { tokens.insert(TokenID(token)) }
-      last.allowed = [tokens]
-    }
-
-    // Prefill: whatever of the prompt the cache does not hold.
-    var done = min(try cache.committedCount, prompt.count - 1)
-    try cache.truncate(to: done)
-    statistics.promptTokenCount = prompt.count
-    statistics.cachedTokenCount = done
+    let last = outputs
     let start = clock.now
-    while done < prompt.count {
-      if Task.isCancelled {
-        statistics.prefillSeconds = (clock.now - start) / .seconds(1)
-        return (.cancelled, statistics)
-      }
-      let end = min(done + options.prefillRowCount, prompt.count)
-      let outputs = end == prompt.count ? last : OutputRequest(rows: .none)
-      let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
-      try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
-      statistics.prefillTiming += result.timing
-      statistics.prefilledTokenCount += end - done
-      done = end
-      progress(done, prompt.count)
-    }
+    let isRead = try await prefill(
+      prompt, cache: cache, into: result, statistics: &statistics, progress: progress)
     let prefilled = clock.now
     statistics.prefillSeconds = (prefilled - start) / .seconds(1)
+    guard isRead else { return (.cancelled, statistics) }
 
     var tokens = prompt
     func finished(_ reason: FinishReason) -> (FinishReason, GenerationStatistics) {
@@ -131,8 +107,46 @@ public struct AutoregressiveDecoder: Sendable {
     }
   }
 
+  /// What is asked of the row that speaks of the next token: rows of the head that stand for no token are not computed and
+  /// count in no statistics.
+  var outputs: OutputRequest {
+    var last = OutputRequest(rows: .last)
+    let limit = options.vocabularyLimit ?? model.traits.vocabularyCount
+    if limit < model.traits.vocabularyCount {
+      var tokens = TokenMask(vocabularyCount: model.traits.vocabularyCount)
+      for token in 0..<limit { tokens.insert(TokenID(token)) }
+      last.allowed = [tokens]
+    }
+    return last
+  }
+
+  /// Evaluates whatever of the prompt the cache does not hold, and leaves the last row's output in `result`.
+  /// - Returns: whether all of it was read; false where the task was cancelled.
+  func prefill(
+    _ prompt: [TokenID], cache: CacheHandle, into result: BlockResultBuffer,
+    statistics: inout GenerationStatistics, progress: (Int, Int) -> Void
+  ) async throws -> Bool {
+    let last = outputs
+    var done = min(try cache.committedCount, prompt.count - 1)
+    try cache.truncate(to: done)
+    statistics.promptTokenCount = prompt.count
+    statistics.cachedTokenCount = done
+    while done < prompt.count {
+      if Task.isCancelled { return false }
+      let end = min(done + options.prefillRowCount, prompt.count)
+      let outputs = end == prompt.count ? last : OutputRequest(rows: .none)
+      let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
+      try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      statistics.prefillTiming += result.timing
+      statistics.prefilledTokenCount += end - done
+      done = end
+      progress(done, prompt.count)
+    }
+    return true
+  }
+
   /// What the constraint permits; the end only where the text so far may end.
-  private func allowedTokens(_ constraint: any TokenConstraint) -> TokenMask {
+  func allowedTokens(_ constraint: any TokenConstraint) -> TokenMask {
     var mask = TokenMask(vocabularyCount: model.traits.vocabularyCount)
     constraint.allow(into: &mask)
     if constraint.isComplete {

@@ -34,6 +34,38 @@ package enum LogitArithmetic {
     return values.firstIndex(of: best)
   }
 
+  /// The `count` largest values with their indices, best first, the lowest index among equals. −∞ is never among them.
+  static func largest(_ count: Int, of values: UnsafeBufferPointer<Float>) -> [RankedToken] {
+    var best = TopCandidates(capacity: count)
+    var least = -Float.infinity
+    let raw = UnsafeRawBufferPointer(values)
+    var index = 0
+    while index + 8 <= values.count {
+      // Hardly ever is one of eight better than the worst that is kept.
+      let next = raw.loadUnaligned(fromByteOffset: index * 4, as: Lanes.self)
+      if next.max() > least {
+        for lane in 0..<8 where next[lane] > least {
+          best.offer(next[lane], id: Int32(index + lane))
+          least = best.leastKept
+        }
+      }
+      index += 8
+    }
+    while index < values.count {
+      if values[index] > least {
+        best.offer(values[index], id: Int32(index))
+        least = best.leastKept
+      }
+      index += 1
+    }
+    return best.descending()
+  }
+
+  /// e^x of a log-probability.
+  static func probability(_ logProbability: Float) -> Float {
+    exponential(Lanes(repeating: min(0, logProbability)))[0]
+  }
+
   /// Σ exp((value − maximum) / temperature).
   static func exponentialSum(
     _ values: UnsafeBufferPointer<Float>, maximum: Float, temperature: Float = 1

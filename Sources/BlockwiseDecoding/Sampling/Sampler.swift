@@ -111,6 +111,16 @@ public struct Sampler: Sendable {
     return candidates.probabilities
   }
 
+  /// A token that something else has chosen, with what the model thinks of it; see ``SampledToken``.
+  public mutating func describe(
+    _ token: TokenID, logits: UnsafeMutableBufferPointer<Float>, position: Int, statistics: RowStatistics? = nil
+  ) throws(SamplingError) -> SampledToken {
+    let row = try checkedRow(logits, statistics: statistics, position: position)
+    return SampledToken(
+      token: token, logProbability: logits[token.index] - row.normaliser,
+      topLogProbabilities: mostLikely(row.values, normaliser: row.normaliser))
+  }
+
   // MARK: - Steps
 
   private struct Row {

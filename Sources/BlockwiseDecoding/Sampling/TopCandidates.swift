@@ -32,6 +32,9 @@ struct TopCandidates {
     }
   }
 
+  /// What a value must exceed to be kept.
+  var leastKept: Float { heap.count == capacity ? heap[0].value : -.infinity }
+
   func descending() -> [RankedToken] { heap.sorted { $0.isBetter(than: $1) } }
 
   func ascendingIDs() -> [RankedToken] { heap.sorted { $0.id < $1.id } }

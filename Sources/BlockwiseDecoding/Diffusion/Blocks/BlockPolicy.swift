@@ -1,7 +1,7 @@
 public import BlockwiseFiles
 
 /// Slot *block*: which positions may be worked on.
-public protocol BlockPolicy: DenoisePolicy {
+public protocol BlockPolicy: RecipePolicy {
   /// Slots that the pass that opens a block looks at; its length is chosen among them.
   /// - Parameters:
   ///   - remaining: slots that no block has had yet.
@@ -25,7 +25,7 @@ extension BlockPolicy {
 
 /// The block policies there are.
 enum BlockPolicies {
-  static let all: [any DenoisePolicy.Type] = [FixedBlocks.self, AdaptiveBlocks.self, WholeCanvas.self]
+  static let all: [any RecipePolicy.Type] = [FixedBlocks.self, AdaptiveBlocks.self, WholeCanvas.self]
   static let missing: [String: String] = [
     "cycle": "the two phases of SlowFast sampling are not built"
   ]

@@ -1,5 +1,5 @@
 /// Slot *cache*: which rows a pass computes; of all others the keys and values of an earlier pass are used.
-public protocol CachePolicy: DenoisePolicy {
+public protocol CachePolicy: RecipePolicy {
   /// What a pass computes.
   /// - Parameter pass: passes over the open block before it; 0 opens the block.
   func scope(pass: Int) -> PassScope
@@ -21,7 +21,7 @@ public enum PassScope: Sendable, Hashable {
 
 /// The cache policies there are.
 enum CachePolicies {
-  static let all: [any DenoisePolicy.Type] = [
+  static let all: [any RecipePolicy.Type] = [
     NoCache.self, PrefixCache.self, DualCache.self, ExactBlockCache.self, AheadBlockCache.self,
     SubBlockCache.self,
   ]

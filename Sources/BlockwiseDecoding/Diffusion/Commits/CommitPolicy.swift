@@ -1,7 +1,7 @@
 /// Slot *commit*: how many of the open positions are decided in a pass.
 ///
 /// A policy may choose nothing: the driver then decides the best one, so that every pass brings something.
-public protocol CommitPolicy: DenoisePolicy {
+public protocol CommitPolicy: RecipePolicy {
   /// The slots to decide; only open ones count.
   func select(_ step: BlockStep) -> [Int]
   /// What it wants to know.
@@ -19,7 +19,7 @@ extension CommitPolicy {
 
 /// The commit policies there are.
 enum CommitPolicies {
-  static let all: [any DenoisePolicy.Type] = [
+  static let all: [any RecipePolicy.Type] = [
     QuotaCommit.self, ThresholdCommit.self, FactorCommit.self, LeapCommit.self, StableCommit.self,
     EntropyBoundedCommit.self, SequentialCommit.self, DreamCommit.self, OriginCommit.self, FilterCommit.self,
   ]

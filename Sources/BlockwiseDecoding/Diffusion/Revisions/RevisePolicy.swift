@@ -2,7 +2,7 @@ public import BlockwiseFiles
 
 /// Slot *revise*: whether decisions of the open block are taken back or changed. The driver lets no policy take back as much as a
 /// pass has decided, so that every recipe ends.
-public protocol RevisePolicy: DenoisePolicy {
+public protocol RevisePolicy: RecipePolicy {
   /// What it wants to know.
   var needs: StatisticNeeds { get }
   /// Whether it needs a shadow row for every decided slot: a mask in its place that sees everything but its token.
@@ -50,7 +50,7 @@ public enum Revision: Sendable, Hashable {
 
 /// The revise policies there are.
 enum RevisePolicies {
-  static let all: [any DenoisePolicy.Type] = [
+  static let all: [any RecipePolicy.Type] = [
     NoRevision.self, TokenEditing.self, RunningConfidence.self, ShadowRows.self,
   ]
   static let missing: [String: String] = ["remdm": "the inserted steps of ReMDM are not built"]

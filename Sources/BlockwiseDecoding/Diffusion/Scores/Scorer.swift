@@ -1,5 +1,5 @@
 /// Slot *score*: how good a position is; the best ones are decided first.
-public protocol Scorer: DenoisePolicy {
+public protocol Scorer: RecipePolicy {
   /// The score of an open slot; larger is better.
   /// - Parameter random: a number in [0, 1) that belongs to position and pass.
   func score(_ candidate: Candidate, random: Double) -> Float
@@ -7,7 +7,7 @@ public protocol Scorer: DenoisePolicy {
 
 /// The scorers there are.
 enum Scorers {
-  static let all: [any DenoisePolicy.Type] = [
+  static let all: [any RecipePolicy.Type] = [
     ProbabilityScore.self, MarginScore.self, EntropyScore.self, RandomScore.self,
   ]
   static let missing: [String: String] = [

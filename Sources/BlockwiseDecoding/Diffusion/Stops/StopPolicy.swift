@@ -1,5 +1,5 @@
 /// Slot *stop*: when the answer is complete. What follows its first end token never belongs to it.
-public protocol StopPolicy: DenoisePolicy {
+public protocol StopPolicy: RecipePolicy {
   /// What to do after a pass.
   func decide(_ state: StopState) -> StopDecision
   /// Whether it may cut what the model has not decided.
@@ -39,7 +39,7 @@ public enum StopDecision: Sendable, Hashable {
 
 /// The stop policies there are.
 enum StopPolicies {
-  static let all: [any DenoisePolicy.Type] = [
+  static let all: [any RecipePolicy.Type] = [
     BudgetStop.self, EndOfBlockStop.self, EarliestEnd.self, EndPrediction.self,
   ]
   static let missing: [String: String] = [:]

@@ -37,7 +37,7 @@ public struct CostCurve: Sendable, Hashable {
   }
 
   /// A curve through points that are known to be such.
-  init(measured points: [Point]) {
+  package init(measured points: [Point]) {
     precondition(points.first?.rowCount == 1, "a curve that does not begin at one row")
     var least = Double.infinity
     var kept: [Point] = []

@@ -1,7 +1,7 @@
 /// A value in one slot of a recipe, such as `leap(0.9,0.75,4)`.
 ///
 /// A new policy is one file with one of these, registered in its slot's table.
-public protocol DenoisePolicy: Sendable {
+public protocol RecipePolicy: Sendable {
   /// The name in recipes.
   static var name: String { get }
   /// What stands between the parentheses.
@@ -12,7 +12,7 @@ public protocol DenoisePolicy: Sendable {
   init(_ values: [PolicyValue]) throws
 }
 
-extension DenoisePolicy {
+extension RecipePolicy {
   /// The policy as recipes spell it, all parameters given.
   public var text: String {
     values.isEmpty ? Self.name : "\(Self.name)(\(values.map(\.text).joined(separator: ",")))"

@@ -39,8 +39,8 @@ struct RecipeParser {
   ///   - known: the policies of the slot.
   ///   - missing: names of published ones that are not built, with the reason.
   func policy(
-    _ value: Word, slot: String, known: [any DenoisePolicy.Type], missing: [String: String]
-  ) throws(RecipeError) -> any DenoisePolicy {
+    _ value: Word, slot: String, known: [any RecipePolicy.Type], missing: [String: String]
+  ) throws(RecipeError) -> any RecipePolicy {
     let open = value.text.firstIndex(of: "(")
     let name = String(open.map { value.text[..<$0] } ?? value.text)
     let nameRange = value.start..<value.start + max(1, name.count)
@@ -97,7 +97,7 @@ struct RecipeParser {
     return values
   }
 
-  private static func find(_ name: String, in known: [any DenoisePolicy.Type]) -> (any DenoisePolicy.Type)? {
+  private static func find(_ name: String, in known: [any RecipePolicy.Type]) -> (any RecipePolicy.Type)? {
     for type in known where type.name == name { return type }
     return nil
   }
@@ -114,8 +114,8 @@ struct RecipeParser {
   }
 
   private static func make(
-    _ type: any DenoisePolicy.Type, _ values: [PolicyValue]
-  ) -> Result<any DenoisePolicy, any Error> {
+    _ type: any RecipePolicy.Type, _ values: [PolicyValue]
+  ) -> Result<any RecipePolicy, any Error> {
     Result { try type.init(values) }
   }
 }

@@ -1,0 +1,98 @@
+internal import BlockwiseKernels
+internal import Foundation
+
+extension LanguageModel {
+  /// How a request guesses ahead; nil where it does not.
+  /// - Throws: ``RecipeError`` that points at the word.
+  func draftRecipe(for options: GenerationOptions) throws -> DraftRecipe? {
+    let text = options.draft ?? (options.method == .autoregressive ? "none" : "auto")
+    var recipe = try DraftRecipe(text)
+    if recipe.sources.isEmpty { return nil }
+    // What is known of the answer already is always worth a guess.
+    if text == "auto" || text.hasPrefix("auto,") {
+      if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
+      if !options.expectedTokens.isEmpty { recipe.sources = try DraftRecipe("given").sources + recipe.sources }
+    }
+    return recipe
+  }
+
+  /// Options of the decoder for a request: loads the models and texts that sources rest on, once per path.
+  /// - Throws: what loading throws, ``DecodingError`` for sources that do not fit the model.
+  func speculativeOptions(
+    for options: GenerationOptions, recipe: DraftRecipe, contextLength: Int
+  ) async throws -> SpeculativeOptions {
+    var sources: [(name: String, source: any DraftSource)] = []
+    let plain = autoregressiveOptions(for: options)
+    for source in recipe.sources {
+      var resources = DraftResources(
+        traits: traits, vocabularyLimit: plain.vocabularyLimit ?? traits.vocabularyCount,
+        contextLength: contextLength, expected: options.expectedTokens, isDrawn: recipe.accept.needsWholeTree)
+      if let path = source.path {
+        switch type(of: source.policy).pathKind {
+        case .corpus: resources.corpus = try draftCorpus(path)
+        case .model:
+          let draft = try await draftModel(path)
+          resources.model = draft.network
+          resources.sharedVocabularyCount = min(
+            resources.vocabularyLimit, draft.tokenizer.vocabularyCount, draft.traits.vocabularyCount)
+        case nil: break
+        }
+      }
+      sources.append((source.text, try source.policy.makeSource(resources)))
+    }
+    return SpeculativeOptions(
+      plain: plain, sources: sources, shape: recipe.shape, accept: recipe.accept,
+      costCurve: knownCostCurve.withLock { $0 })
+  }
+
+  /// The corpus in a text file, as this model's tokens.
+  private func draftCorpus(_ path: String) throws -> SuffixCorpus {
+    if let known = drafts.withLock({ $0.corpora[path] }) { return known }
+    guard FileKind(path) == .file, let data = FileManager.default.contents(atPath: path) else {
+      throw DraftFileError(path: path, reason: "it cannot be read")
+    }
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw DraftFileError(path: path, reason: "it is no UTF-8 text")
+    }
+    let corpus: SuffixCorpus
+    do {
+      corpus = try SuffixCorpus(tokenizer.encode(text, addSpecialTokens: false, parseSpecialTokens: true))
+    } catch {
+      throw DraftFileError(path: path, reason: error.description)
+    }
+    drafts.withLock { $0.corpora[path] = corpus }
+    return corpus
+  }
+
+  /// A model that writes ahead, with the same tokens.
+  private func draftModel(_ path: String) async throws -> LanguageModel {
+    if let known = drafts.withLock({ $0.models[path] }) { return known }
+    let options = ModelLoadOptions(threadCount: summary.threadCount)
+    let draft = try await LanguageModel.load(path, options: options)
+    let shared = min(tokenizer.vocabularyCount, draft.tokenizer.vocabularyCount)
+    for index in 0..<shared where tokenizer.bytes(of: TokenID(index)) != draft.tokenizer.bytes(of: TokenID(index)) {
+      throw DraftFileError(
+        path: path,
+        reason: "token \(index) is another one than in \(self.path): a draft model needs the same vocabulary")
+    }
+    drafts.withLock { $0.models[path] = draft }
+    return draft
+  }
+}
+
+/// Models and texts that sources of guesses rest on, by path.
+struct LoadedDrafts: Sendable {
+  var models: [String: LanguageModel] = [:]
+  var corpora: [String: SuffixCorpus] = [:]
+}
+
+/// A file or model that a source of guesses cannot use.
+public struct DraftFileError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The file, folder or name.
+  public var path: String
+  /// What is wrong with it.
+  public var reason: String
+
+  /// Path and reason.
+  public var description: String { "\(path) cannot be drafted from: \(reason)" }
+}

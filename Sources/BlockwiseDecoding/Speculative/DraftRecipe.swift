@@ -1,0 +1,146 @@
+/// How text is guessed ahead: sources joined by `+`, how their guesses are cut, and what becomes of them.
+///
+/// The text form: `suffix+recycle,shape=cost(32),accept=exact`, `suffix(24,2):notes.txt`, `model(8):PATH`. A path goes to
+/// the next `+` or `,`.
+public struct DraftRecipe: Sendable {
+  /// One source with its path.
+  public struct Source: Sendable {
+    /// The source.
+    public var policy: any DraftSourcePolicy
+    /// The file or model it rests on; nil for none.
+    public var path: String?
+
+    /// As the text form spells it.
+    public var text: String { policy.text + (path.map { ":" + $0 } ?? "") }
+  }
+
+  /// Where guesses come from; none for plain decoding.
+  public var sources: [Source]
+  /// Which of them go into a pass.
+  public var shape: any TreeShaper
+  /// What becomes of them.
+  public var accept: any AcceptRule
+
+  /// What is taken where nothing is asked for.
+  public static let automatic = "suffix+recycle,shape=cost(32),accept=exact"
+
+  /// All parts, every parameter given.
+  public var text: String {
+    "\(sources.isEmpty ? "none" : sources.map(\.text).joined(separator: "+")),shape=\(shape.text),accept=\(accept.text)"
+  }
+
+  /// Whether the text can follow another distribution than that of plain decoding.
+  public var isLossy: Bool { accept.isLossy }
+
+  /// Reads a recipe. `auto` stands for ``automatic``, `none` for no sources.
+  /// - Throws: ``RecipeError`` that points at the word.
+  public init(_ text: String) throws(RecipeError) {
+    let parser = RecipeParser(recipe: text)
+    sources = []
+    shape = CostShaper()
+    accept = ExactAcceptance()
+    var seen: Set<String> = []
+    var isShaped = false
+    for (index, part) in Self.split(text, by: ",").enumerated() {
+      guard index > 0 else {
+        try readSources(part, parser)
+        continue
+      }
+      let (slot, value) = try parser.assignment(part)
+      guard seen.insert(slot).inserted else { throw parser.error(part.range, "\(slot) is given twice") }
+      switch slot {
+      case "shape":
+        let policy = try parser.policy(value, slot: slot, known: TreeShapers.all, missing: TreeShapers.missing)
+        if let policy = policy as? any TreeShaper { shape = policy }
+        isShaped = true
+      case "accept":
+        let policy = try parser.policy(value, slot: slot, known: AcceptRules.all, missing: AcceptRules.missing)
+        if let policy = policy as? any AcceptRule { accept = policy }
+      default:
+        throw parser.error(
+          part.start..<part.start + max(1, slot.count), "there is no slot \(slot); slots are shape, accept")
+      }
+    }
+    if accept.needsWholeTree {
+      if !isShaped { shape = WholeShaper() }
+      if shape.looksAtGuesses {
+        throw parser.error(
+          0..<max(1, text.count),
+          "accept=\(accept.text) needs shape=all: a tree that was drawn must not be cut by what was drawn")
+      }
+    }
+  }
+
+  private mutating func readSources(
+    _ part: RecipeParser.Word, _ parser: RecipeParser
+  ) throws(RecipeError) {
+    switch part.text {
+    case "none": return
+    case "auto":
+      let automatic = try DraftRecipe(Self.automatic)
+      sources = automatic.sources
+      return
+    default: break
+    }
+    for word in Self.split(part, by: "+") {
+      guard !word.text.isEmpty else { throw parser.error(word.start..<word.start + 1, "a source is missing") }
+      let (head, path) = Self.divide(word)
+      let policy = try parser.policy(head, slot: "draft", known: DraftSources.all, missing: DraftSources.missing)
+      guard let policy = policy as? any DraftSourcePolicy else { continue }
+      let name = type(of: policy).name
+      switch (type(of: policy).pathKind, path) {
+      case (nil, let path?): throw parser.error(path.range, "\(name) takes no path")
+      case (.model, nil): throw parser.error(word.range, "\(name) needs a model: \(name):PATH")
+      case (_, let path?) where path.text.isEmpty:
+        throw parser.error(word.range, "the path is empty")
+      default: break
+      }
+      sources.append(Source(policy: policy, path: path.map { String($0.text) }))
+    }
+    if sources.count > 16 { throw parser.error(part.range, "at most 16 sources, found \(sources.count)") }
+  }
+
+  // MARK: Text
+
+  /// The word before the first colon outside of parentheses, and the path behind it.
+  private static func divide(_ word: RecipeParser.Word) -> (RecipeParser.Word, RecipeParser.Word?) {
+    var depth = 0
+    for (offset, character) in word.text.enumerated() {
+      if character == "(" { depth += 1 }
+      if character == ")" { depth -= 1 }
+      if character == ":", depth == 0 {
+        return (
+          RecipeParser.Word(text: word.text.prefix(offset), start: word.start),
+          RecipeParser.Word(text: word.text.dropFirst(offset + 1), start: word.start + offset + 1)
+        )
+      }
+    }
+    return (word, nil)
+  }
+
+  private static func split(_ text: String, by separator: Character) -> [RecipeParser.Word] {
+    split(RecipeParser.Word(text: Substring(text), start: 0), by: separator)
+  }
+
+  /// Parts between separators outside of parentheses.
+  private static func split(_ word: RecipeParser.Word, by separator: Character) -> [RecipeParser.Word] {
+    var parts: [RecipeParser.Word] = []
+    var depth = 0
+    var begin = word.text.startIndex
+    var start = word.start
+    var position = word.start
+    for index in word.text.indices {
+      let character = word.text[index]
+      if character == "(" { depth += 1 }
+      if character == ")" { depth -= 1 }
+      if character == separator, depth <= 0 {
+        parts.append(RecipeParser.Word(text: word.text[begin..<index], start: start))
+        begin = word.text.index(after: index)
+        start = position + 1
+      }
+      position += 1
+    }
+    parts.append(RecipeParser.Word(text: word.text[begin...], start: start))
+    return parts
+  }
+}

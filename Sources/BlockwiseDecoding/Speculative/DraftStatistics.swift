@@ -1,0 +1,28 @@
+/// What the guesses of one source have come to.
+public struct DraftStatistics: Sendable, Hashable {
+  /// The source as the text form spells it.
+  public var source: String
+  /// Guesses that went into passes, by depth: the first is one token behind the root.
+  public var drafted: [Int] = []
+  /// Of those, the ones that became part of the text.
+  public var accepted: [Int] = []
+  /// Time spent on proposing and learning, in seconds.
+  public var seconds = 0.0
+
+  /// Nothing counted yet.
+  public init(source: String) { self.source = source }
+
+  /// All guesses.
+  public var draftedCount: Int { drafted.reduce(0, +) }
+  /// All that were right.
+  public var acceptedCount: Int { accepted.reduce(0, +) }
+
+  mutating func count(depth: Int, isAccepted: Bool) {
+    while drafted.count < depth {
+      drafted.append(0)
+      accepted.append(0)
+    }
+    drafted[depth - 1] += 1
+    if isAccepted { accepted[depth - 1] += 1 }
+  }
+}

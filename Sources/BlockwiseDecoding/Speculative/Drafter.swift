@@ -1,0 +1,200 @@
+internal import BlockwiseFiles
+internal import BlockwiseModels
+
+/// The sources of a generation with what is known of them: asks, merges, estimates and cuts.
+struct Drafter {
+  private let options: SpeculativeOptions
+  private let vocabularyCount: Int
+  private var sources: [any DraftSource]
+  private var estimates: [AcceptanceEstimate]
+  private var plans: [DepthPlan]
+  private var costs: PassCosts
+  /// What guessing has saved so far, in passes of one row; negative where it has lost.
+  private var balance = 0.0
+  private var decodedCount = 0
+  private var round = 0
+  private let topCount: Int
+  private(set) var statistics: [DraftStatistics]
+  private let clock = ContinuousClock()
+
+  /// What the tree of the pass under way has cost to propose, in passes of one row.
+  private var draftCost = 0.0
+  /// The tree as it was proposed, to learn from.
+  private var proposed = TokenTree()
+
+  /// So much of what was decoded may be lost by guessing wrong.
+  private static let lossShare = 0.02
+  /// Tokens that count as decoded before the first, so that guessing can begin.
+  private static let credit = 16.0
+
+  init(_ options: SpeculativeOptions, vocabularyCount: Int) {
+    self.options = options
+    self.vocabularyCount = vocabularyCount
+    sources = options.sources.map(\.source)
+    estimates = sources.map { _ in AcceptanceEstimate() }
+    plans = sources.map { _ in DepthPlan() }
+    costs = PassCosts(options.costCurve)
+    topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
+    statistics = options.sources.map { DraftStatistics(source: $0.name) }
+  }
+
+  mutating func start(_ prompt: [TokenID]) async throws {
+    for index in sources.indices {
+      let start = clock.now
+      try await sources[index].start(prompt)
+      statistics[index].seconds += (clock.now - start) / .seconds(1)
+    }
+  }
+
+  /// Takes in the time of a pass.
+  mutating func record(rows: Int, seconds: Double) { costs.record(rows: rows, seconds: seconds) }
+
+  // MARK: Guessing
+
+  private var allowance: Double {
+    max(0, balance + Self.lossShare * (Double(decodedCount) + Self.credit))
+  }
+
+  /// The guesses of the next pass.
+  /// - Parameters:
+  ///   - left: tokens that can still come.
+  ///   - room: slots of the cache beside the root's.
+  mutating func propose(
+    _ tokens: [TokenID], left: Int, room: Int, constraint: (any TokenConstraint)?
+  ) async throws -> TokenTree {
+    round += 1
+    draftCost = 0
+    proposed = TokenTree()
+    let isCut = options.shape.looksAtGuesses && options.shape is CostShaper
+    let limit = min(options.shape.nodeLimit, room)
+    guard left > 1, limit > 0, !isCut || costs.isKnown else { return TokenTree() }
+    var context = DraftContext(
+      tokens: tokens, maximumNodeCount: limit, maximumDepth: left - 1, constraint: constraint,
+      stopTokens: options.plain.stopTokens, sampling: options.plain.sampling, choice: options.plain.choice,
+      round: round)
+    var merged = TokenTree()
+    for index in sources.indices {
+      context.maximumDepth = left - 1
+      if sources[index].isCostly, isCut {
+        let depth = plans[index].depth(
+          costs: costs.curve, allowance: allowance - draftCost, limit: min(limit, left - 1))
+        guard depth > 0 else { continue }
+        context.maximumDepth = depth
+      }
+      let start = clock.now
+      let guesses = try await sources[index].propose(context)
+      let seconds = (clock.now - start) / .seconds(1)
+      statistics[index].seconds += seconds
+      if let single = costs.singleSeconds, single > 0 {
+        draftCost += seconds / single
+        if sources[index].isCostly {
+          plans[index].record(depth: guesses.depth, stepCost: seconds / single / Double(max(1, guesses.depth)))
+        }
+      }
+      merged.merge(usable(guesses), source: index)
+    }
+    let kept = options.shape.select(
+      merged,
+      budget: DraftBudget(
+        chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance - draftCost))
+    proposed = merged.keeping(kept)
+    return proposed
+  }
+
+  /// Without guesses that can be of no use: the end of the text needs no row, ids that the model does not know none either.
+  /// What was drawn is left as it is.
+  private func usable(_ tree: TokenTree) -> TokenTree {
+    guard tree.draws.isEmpty else { return tree }
+    let limit = options.plain.vocabularyLimit ?? vocabularyCount
+    var kept: [Int] = []
+    var isKept = [Bool](repeating: false, count: tree.count)
+    for (index, node) in tree.nodes.enumerated()
+    where (node.parent < 0 || isKept[node.parent]) && (0..<limit).contains(node.token.index)
+      && !options.plain.stopTokens.contains(node.token)
+    {
+      isKept[index] = true
+      kept.append(index)
+    }
+    return tree.keeping(kept)
+  }
+
+  /// The chance of every node: products of the estimates of the best of its sources; siblings share at most 1.
+  private func chances(_ tree: TokenTree) -> [Double] {
+    var own = [Double](repeating: 0, count: tree.count)
+    var sums = [Double](repeating: 0, count: tree.count + 1)
+    for (index, node) in tree.nodes.enumerated() {
+      for source in sources.indices where node.sources >> UInt64(source) & 1 == 1 {
+        own[index] = max(
+          own[index], estimates[source].chance(confidence: node.confidence, depth: node.depth))
+      }
+      sums[node.parent + 1] += own[index]
+    }
+    for (index, node) in tree.nodes.enumerated() {
+      own[index] /= max(1, sums[node.parent + 1])
+      if node.parent >= 0 { own[index] *= own[node.parent] }
+    }
+    return own
+  }
+
+  // MARK: Learning
+
+  /// Takes in what came of a pass.
+  /// - Parameters:
+  ///   - path: the rows whose tokens are in the text, the root's first.
+  ///   - root: the token of the root's row.
+  mutating func observe(
+    _ tokens: [TokenID], newCount: Int, tree: TokenTree, path: [Int], result: BlockResultBuffer, root: TokenID
+  ) async throws {
+    decodedCount += newCount
+    if newCount > 0 {
+      balance += Double(newCount) - costs.curve.relativeCost(rows: tree.count + 1) - draftCost
+    }
+    learn(tree, accepted: Set(path.map { $0 - 1 }))
+    let seen = Set(path)
+    var rows: [DraftRound.Row] = []
+    if topCount > 0 {
+      for row in 0...tree.count {
+        rows.append(
+          DraftRound.Row(
+            token: row == 0 ? root : tree.nodes[row - 1].token, top: Self.top(topCount, of: row, in: result),
+            isAccepted: seen.contains(row)))
+      }
+    }
+    let observed = DraftRound(tokens: tokens, newCount: newCount, rows: rows)
+    for index in sources.indices {
+      let start = clock.now
+      try await sources[index].observe(observed)
+      statistics[index].seconds += (clock.now - start) / .seconds(1)
+    }
+  }
+
+  private static func top(_ count: Int, of row: Int, in result: BlockResultBuffer) -> [RankedGuess] {
+    let normaliser = result.statistics(output: row).logSumExp
+    return result.withLogits(output: row) { logits in
+      LogitArithmetic.largest(count, of: UnsafeBufferPointer(logits)).map {
+        RankedGuess(token: TokenID($0.id), probability: LogitArithmetic.probability($0.value - normaliser))
+      }
+    }
+  }
+
+  /// Counts the guesses whose parents became part of the text: only those were put to the test.
+  private mutating func learn(_ tree: TokenTree, accepted: Set<Int>) {
+    var depths = [Int](repeating: 0, count: sources.count)
+    var right = depths
+    for (index, node) in tree.nodes.enumerated() {
+      let isTested = accepted.contains(node.parent)
+      let isRight = accepted.contains(index)
+      for source in sources.indices where node.sources >> UInt64(source) & 1 == 1 {
+        statistics[source].count(depth: node.depth, isAccepted: isRight)
+        if isTested {
+          estimates[source].record(confidence: node.confidence, depth: node.depth, isRight: isRight)
+        }
+        depths[source] = max(depths[source], node.depth)
+        if isRight { right[source] = max(right[source], node.depth) }
+      }
+    }
+    for source in sources.indices where sources[source].isCostly && depths[source] > 0 {
+      plans[source].learn(drafted: depths[source], right: right[source])
+    }
+  }
+}

@@ -1,0 +1,163 @@
+internal import BlockwiseFiles
+internal import BlockwiseModels
+
+/// One speculative generation.
+struct SpeculativeRun {
+  private let plain: AutoregressiveDecoder
+  private let cache: CacheHandle
+  private let result = BlockResultBuffer()
+  private let outputs: OutputRequest
+  private let clock = ContinuousClock()
+  private var drafter: Drafter
+  private var rule: any AcceptRule
+  private var reader: RowReader
+  private var constraint: (any TokenConstraint)?
+  private(set) var statistics = GenerationStatistics()
+
+  /// The guesses of the last pass, and the node whose row speaks of the next token; −1 is the root's.
+  private var tree = TokenTree()
+  private var node = -1
+  /// Rows of the last pass whose tokens are in the text, and whether the pass has appended its only row by itself.
+  private var path = [0]
+  private var isAppended = true
+  /// Tokens since the sources were last told.
+  private var newCount = 0
+
+  init(_ decoder: SpeculativeDecoder, prompt: [TokenID], cache: CacheHandle) throws {
+    plain = decoder.plain
+    self.cache = cache
+    try plain.check(prompt, contextLength: cache.contextLength)
+    drafter = Drafter(decoder.options, vocabularyCount: plain.model.traits.vocabularyCount)
+    rule = decoder.options.accept
+    constraint = plain.options.constraint
+    outputs = plain.outputs
+    reader = RowReader(
+      sampler: try Sampler(
+        options: plain.options.sampling, vocabularyCount: plain.model.traits.vocabularyCount,
+        vocabularyLimit: plain.options.vocabularyLimit),
+      result: result, choice: plain.options.choice, history: prompt, allowed: nil)
+  }
+
+  mutating func generate(
+    progress: (Int, Int) -> Void, commit: (SampledToken) async throws -> Bool
+  ) async throws -> FinishReason {
+    let start = clock.now
+    let isRead = try await plain.prefill(
+      reader.history, cache: cache, into: result, statistics: &statistics, progress: progress)
+    statistics.prefillSeconds = (clock.now - start) / .seconds(1)
+    guard isRead else { return .cancelled }
+    let prefilled = clock.now
+    defer {
+      statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
+      statistics.drafts = drafter.statistics
+    }
+    try await drafter.start(reader.history)
+    statistics.draftSeconds += (clock.now - prefilled) / .seconds(1)
+    do {
+      let reason = try await decode(commit)
+      try settle()
+      return reason
+    } catch {
+      // What is not settled is not in the cache.
+      try? cache.rollback()
+      throw error
+    }
+  }
+
+  /// Token by token as plain decoding goes, except that a pass is due only where no guess has foreseen the token.
+  private mutating func decode(_ commit: (SampledToken) async throws -> Bool) async throws -> FinishReason {
+    let options = plain.options
+    while true {
+      if let limit = options.maximumTokenCount, statistics.committedCount >= limit { return .length }
+      if Task.isCancelled { return .cancelled }
+      let choosing = clock.now
+      reader.allowed = nil
+      if let constraint {
+        if constraint.mustStop { return .stop }
+        reader.allowed = plain.allowedTokens(constraint)
+      }
+      let verdict = try rule.decide(node, of: tree, with: &reader)
+      let token = verdict.sampled.token
+      statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
+      if options.stopTokens.contains(token) {
+        statistics.endToken = token
+        return .stop
+      }
+      try constraint?.advance(token)
+      reader.history.append(token)
+      statistics.committedCount += 1
+      newCount += 1
+      if statistics.forwardCount == 0 { statistics.prefillCommittedCount = 1 }
+      guard try await commit(verdict.sampled) else { return .stop }
+      if reader.history.count >= cache.contextLength { return .length }
+      if statistics.committedCount == options.maximumTokenCount { return .length }
+      if Task.isCancelled { return .cancelled }
+      if let next = verdict.next {
+        node = next
+        path.append(next + 1)
+        continue
+      }
+      try await nextPass()
+    }
+  }
+
+  /// Puts the rows of the tokens that the last pass brought into the cache, and lets go of the others.
+  private mutating func settle() throws {
+    if !isAppended { try cache.commit(scratchRows: path) }
+    isAppended = true
+    path = [0]
+  }
+
+  /// Learns from the last pass, guesses, and evaluates root and guesses.
+  private mutating func nextPass() async throws {
+    let tokens = reader.history
+    let accepted = path
+    try settle()
+    let found = try cache.committedCount
+    guard found == tokens.count - 1 else {
+      throw DecodingError.cacheChanged(expected: tokens.count - 1, found: found)
+    }
+    let drafting = clock.now
+    try await drafter.observe(
+      tokens, newCount: newCount, tree: tree, path: accepted, result: result,
+      root: tokens[tokens.count - newCount - 1])
+    newCount = 0
+    // A guess d tokens behind the root brings token d + 1 of those that are left.
+    let left = min(
+      plain.options.maximumTokenCount.map { $0 - statistics.committedCount } ?? .max,
+      cache.contextLength - tokens.count)
+    tree = try await drafter.propose(
+      tokens, left: left, room: cache.contextLength - tokens.count, constraint: constraint)
+    node = -1
+    statistics.draftSeconds += (clock.now - drafting) / .seconds(1)
+    try await forward(tokens)
+  }
+
+  private mutating func forward(_ tokens: [TokenID]) async throws {
+    let root = tokens[tokens.count - 1]
+    var plan: BlockPlan
+    if tree.isEmpty {
+      plan = BlockPlan(tokens: CollectionOfOne(root), at: tokens.count - 1, outputs: outputs)
+      isAppended = true
+    } else {
+      plan = BlockPlan(
+        tree: [root] + tree.nodes.map(\.token), parents: [-1] + tree.nodes.map { $0.parent + 1 },
+        prefixLength: tokens.count - 1, outputs: outputs)
+      isAppended = false
+      statistics.draftedForwardCount += 1
+    }
+    plan.outputs.rows = .all
+    path = [0]
+    try await plain.model.forward([SequencePass(plan: plan, cache: cache)], into: result)
+    statistics.decodeTiming += result.timing
+    statistics.passes.append(
+      PassShape(contextCount: tokens.count - 1, rowCount: plan.rowCount, outputCount: plan.rowCount))
+    statistics.forwardCount += 1
+    if result.passSequenceCount > 1 {
+      statistics.sharedForwardCount += 1
+    } else {
+      drafter.record(rows: plan.rowCount, seconds: result.timing.total)
+    }
+    statistics.rowCount += plan.rowCount
+  }
+}
