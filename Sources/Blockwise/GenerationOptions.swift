@@ -34,6 +34,8 @@ public struct GenerationOptions: Sendable {
   public var draft: String?
   /// What the answer is expected to resemble, as tokens: guesses follow it. Empty for nothing.
   public var expectedTokens: [TokenID] = []
+  /// What passes cost, for the decision how much to guess; nil takes what the model knows of itself, or learns it from the passes.
+  public var costCurve: CostCurve?
   /// Slots behind the prompt, some of them known: the others are filled. Nil for as many unknown ones as
   /// ``maximumTokenCount`` says. Needs a model that fills masks.
   public var canvas: [TokenID?]?

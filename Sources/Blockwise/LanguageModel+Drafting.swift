@@ -42,7 +42,7 @@ extension LanguageModel {
     }
     return SpeculativeOptions(
       plain: plain, sources: sources, shape: recipe.shape, accept: recipe.accept,
-      costCurve: knownCostCurve.withLock { $0 })
+      costCurve: options.costCurve ?? knownCostCurve.withLock { $0 })
   }
 
   /// The corpus in a text file, as this model's tokens.

@@ -4,6 +4,16 @@ import Blockwise
 /// How tokens are decided.
 enum DecodeMethod: String, CaseIterable, ExpressibleByArgument {
   case auto, ar, diffusion, speculative
+
+  /// As the library calls it.
+  var method: GenerationOptions.Method {
+    switch self {
+    case .auto: .auto
+    case .ar: .autoregressive
+    case .diffusion: .diffusion
+    case .speculative: .speculative
+    }
+  }
 }
 
 /// The method of decoding. Flags of the command line's contract that this version does not have are refused, never ignored.
@@ -68,27 +78,31 @@ struct MethodArguments: ParsableArguments {
   }
 
   /// As the library calls it.
-  var method: GenerationOptions.Method {
-    switch decode {
-    case .auto: .auto
-    case .speculative: .speculative
-    case .ar: .autoregressive
-    case .diffusion: .diffusion
-    }
-  }
+  var method: GenerationOptions.Method { decode.method }
 
-  func validate() throws {
-    if decode == .speculative, recipe != nil || infill != nil {
-      throw ValidationError("--recipe and --infill fill masks: they need --decode diffusion or auto")
+  /// Refuses what cannot be meant together.
+  static func check(_ decode: DecodeMethod, recipe: String?, draft: String?) throws {
+    if decode == .speculative, recipe != nil {
+      throw ValidationError("--recipe fills masks: it needs --decode diffusion or auto")
     }
-    if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
-    if decode == .ar, infill != nil { throw ValidationError("--infill needs --decode diffusion or auto") }
     if let draft, draft != "none", decode == .ar || decode == .diffusion {
       throw ValidationError("--draft needs --decode speculative or auto")
     }
     if decode == .speculative, draft == "none" {
       throw ValidationError("--decode speculative with --draft none guesses nothing; that is --decode ar")
     }
+    if let draft, draft != "none", recipe != nil {
+      throw ValidationError("--draft guesses ahead from left to right, --recipe fills masks: give one of them")
+    }
+  }
+
+  func validate() throws {
+    try Self.check(decode, recipe: recipe, draft: draft)
+    if infill != nil, decode == .speculative || draft ?? "none" != "none" || expect != nil {
+      throw ValidationError("--infill fills masks: it needs --decode diffusion or auto, and no guesses")
+    }
+    if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
+    if decode == .ar, infill != nil { throw ValidationError("--infill needs --decode diffusion or auto") }
     if expect != nil, decode == .ar || decode == .diffusion || draft == "none" {
       throw ValidationError("--expect needs guesses: --decode speculative or auto")
     }

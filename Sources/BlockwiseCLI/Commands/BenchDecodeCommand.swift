@@ -13,12 +13,18 @@ struct BenchDecodeCommand: AsyncParsableCommand {
       what decoding reaches of the speed that they imply. The roofline is weights and cached keys and values over the \
       read bandwidth measured beside it. Sampling is what the checkpoint recommends unless options say otherwise.
 
+      --prompts takes texts instead of random prompts: lines of text, or of .jsonl files "messages" (through the chat \
+      template), "prompt", or the first 16 tokens of "text". Plain decoding and every --draft and --recipe continue each of \
+      them in turns; the table says how much faster than plain they are on all and on the worst prompt, and how many answers \
+      differ from the plain ones.
+
       --replay takes passes that 'eval tasks --trace' has recorded and runs passes of the same shapes on this model, with \
       random tokens: what a way of decoding would cost here. Several files take turns, answer by answer.
 
       Examples:
         blockwise bench decode
         blockwise bench decode --model q05.gguf --replay ar.jsonl --replay blocks.jsonl
+        blockwise bench decode --prompts questions.jsonl --draft auto --draft lookup --traces traces
         blockwise bench decode --model q05.gguf --depth 0,512 --tokens 64 --samples 9 --threads 2 --json
       """)
 
@@ -48,12 +54,40 @@ struct BenchDecodeCommand: AsyncParsableCommand {
       "Also measure a way of filling masks; see 'generate'. Can be repeated.", valueName: "recipe"))
   var recipe: [String] = []
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Also measure a way of guessing; see 'generate'. Needs --prompts. Can be repeated.", valueName: "sources"))
+  var draft: [String] = []
+
+  @Option(name: .long, help: "Texts to continue, instead of random prompts.", completion: .file())
+  var prompts: String?
+
+  @Option(
+    name: .long, help: "Write the passes of every way to a file in this folder, for --replay.",
+    completion: .directory)
+  var traces: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Guess as passes would pay that cost what 'bench forward --json' has measured, on this or another model.",
+      valueName: "file"),
+    completion: .file())
+  var costs: String?
+
   @Option(name: .long, help: "Replay recorded passes. Can be repeated.", completion: .file())
   var replay: [String] = []
 
   @OptionGroup var output: OutputArguments
 
   func validate() throws {
+    if prompts == nil, !draft.isEmpty || traces != nil || costs != nil {
+      throw ValidationError("--draft, --traces and --costs need --prompts: random prompts say nothing of guesses")
+    }
+    if prompts != nil, depth != [0] || !replay.isEmpty {
+      throw ValidationError("--prompts takes no --depth and no --replay")
+    }
     if !replay.isEmpty, depth != [0] || tokens != 64 || temperature != nil || !recipe.isEmpty {
       throw ValidationError(
         "--replay takes depths and passes as recorded: no --depth, --tokens, --temperature, --recipe")
@@ -70,7 +104,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     }
   }
 
-  private func sampling(_ recommended: SamplingOptions) -> SamplingOptions {
+  func sampling(_ recommended: SamplingOptions) -> SamplingOptions {
     var options = recommended
     if let temperature { options.temperature = temperature }
     return options
@@ -78,6 +112,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
 
   func run() async throws {
     if !replay.isEmpty { return try await runReplay() }
+    if let prompts { return try await PromptRun(command: self, path: prompts).run() }
     var benchmark = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
     benchmark.recipes = try recipe.compactMap { try MethodArguments.text(of: $0) }
     let model = try await measured.load()

@@ -47,13 +47,17 @@ struct EvalTasksCommand: AsyncParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "How tokens are decided: auto, ar or diffusion.", valueName: "method"))
+      "How tokens are decided: auto, ar, speculative or diffusion.", valueName: "method"))
   var decode = DecodeMethod.auto
 
   @Option(
     name: .long,
     help: ArgumentHelp("How masks are filled; see 'generate'.", valueName: "recipe"))
   var recipe: String?
+
+  @Option(
+    name: .long, help: ArgumentHelp("Where guesses come from; see 'generate'.", valueName: "sources"))
+  var draft: String?
 
   @Option(
     name: .long, parsing: .unconditional,
@@ -73,9 +77,7 @@ struct EvalTasksCommand: AsyncParsableCommand {
   func validate() throws {
     if group?.isEmpty == true { throw ValidationError("--group is empty") }
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit), expected at least 1") }
-    if decode == .speculative {
-      throw ValidationError("--decode speculative is not supported by this version")
-    }
+    try MethodArguments.check(decode, recipe: recipe, draft: draft)
     if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
     if !(1...256).contains(parallel) {
       throw ValidationError("--parallel is \(parallel), expected 1 to 256")
@@ -90,8 +92,8 @@ struct EvalTasksCommand: AsyncParsableCommand {
     let progress = ProgressLine("Asking")
     defer { progress.end() }
     var options = GenerationOptions(
-      method: decode == .ar ? .autoregressive : decode == .diffusion ? .diffusion : .auto,
-      maximumTokenCount: maxTokens)
+      method: decode.method, maximumTokenCount: maxTokens)
+    options.draft = draft
     options.recipe = try MethodArguments.text(of: recipe)
     let decision = try model.decision(for: options)
     var evaluation = TaskEvaluation(questions, options: options, pythonRunner: runner)

@@ -40,16 +40,22 @@ package enum LogitArithmetic {
     var least = -Float.infinity
     let raw = UnsafeRawBufferPointer(values)
     var index = 0
-    while index + 8 <= values.count {
-      // Hardly ever is one of eight better than the worst that is kept.
-      let next = raw.loadUnaligned(fromByteOffset: index * 4, as: Lanes.self)
-      if next.max() > least {
-        for lane in 0..<8 where next[lane] > least {
-          best.offer(next[lane], id: Int32(index + lane))
+    while index + 64 <= values.count {
+      // Hardly ever is one of 64 better than the worst that is kept.
+      var lanes = raw.loadUnaligned(fromByteOffset: index * 4, as: Lanes.self)
+      for offset in stride(from: 8, to: 64, by: 8) {
+        let next = raw.loadUnaligned(fromByteOffset: (index + offset) * 4, as: Lanes.self)
+        lanes.replace(with: next, where: next .> lanes)
+      }
+      var isBetter = false
+      for lane in 0..<8 { isBetter = isBetter || lanes[lane] > least }
+      if isBetter {
+        for place in index..<index + 64 where values[place] > least {
+          best.offer(values[place], id: Int32(place))
           least = best.leastKept
         }
       }
-      index += 8
+      index += 64
     }
     while index < values.count {
       if values[index] > least {

@@ -19,13 +19,20 @@ struct Drafter {
 
   /// What the tree of the pass under way has cost to propose, in passes of one row.
   private var draftCost = 0.0
-  /// The tree as it was proposed, to learn from.
-  private var proposed = TokenTree()
+  /// Seconds of guessing that are not in the balance yet.
+  private var unpaidSeconds = 0.0
+  /// What learning and proposing take in a round, in passes of one row.
+  private var roundCost = 0.0
+  /// Nothing is learned or guessed while that cannot be paid; sources catch up afterwards.
+  private var isSuspended = false
+  /// Tokens since the sources were told last.
+  private var untoldCount = 0
+  private let isCut: Bool
 
   /// So much of what was decoded may be lost by guessing wrong.
   private static let lossShare = 0.02
   /// Tokens that count as decoded before the first, so that guessing can begin.
-  private static let credit = 16.0
+  private static let credit = 8.0
 
   init(_ options: SpeculativeOptions, vocabularyCount: Int) {
     self.options = options
@@ -35,6 +42,7 @@ struct Drafter {
     plans = sources.map { _ in DepthPlan() }
     costs = PassCosts(options.costCurve)
     topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
+    isCut = options.shape is CostShaper
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
   }
 
@@ -42,7 +50,9 @@ struct Drafter {
     for index in sources.indices {
       let start = clock.now
       try await sources[index].start(prompt)
-      statistics[index].seconds += (clock.now - start) / .seconds(1)
+      let seconds = (clock.now - start) / .seconds(1)
+      statistics[index].seconds += seconds
+      unpaidSeconds += seconds
     }
   }
 
@@ -55,6 +65,13 @@ struct Drafter {
     max(0, balance + Self.lossShare * (Double(decodedCount) + Self.credit))
   }
 
+  /// As many guesses as may all be wrong.
+  private var affordableCount: Int {
+    var count = 0
+    while count < options.shape.nodeLimit, costs.curve.relativeCost(rows: count + 2) - 1 <= allowance { count += 1 }
+    return count
+  }
+
   /// The guesses of the next pass.
   /// - Parameters:
   ///   - left: tokens that can still come.
@@ -64,10 +81,13 @@ struct Drafter {
   ) async throws -> TokenTree {
     round += 1
     draftCost = 0
-    proposed = TokenTree()
-    let isCut = options.shape.looksAtGuesses && options.shape is CostShaper
-    let limit = min(options.shape.nodeLimit, room)
-    guard left > 1, limit > 0, !isCut || costs.isKnown else { return TokenTree() }
+    if isSuspended { return TokenTree() }
+    let begin = clock.now
+    defer { addRound(clock.now - begin) }
+    var limit = min(options.shape.nodeLimit, room)
+    // Nobody is asked for what cannot be paid.
+    if isCut { limit = costs.isKnown ? min(limit, affordableCount) : 0 }
+    guard left > 1, limit > 0 else { return TokenTree() }
     var context = DraftContext(
       tokens: tokens, maximumNodeCount: limit, maximumDepth: left - 1, constraint: constraint,
       stopTokens: options.plain.stopTokens, sampling: options.plain.sampling, choice: options.plain.choice,
@@ -97,8 +117,7 @@ struct Drafter {
       merged,
       budget: DraftBudget(
         chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance - draftCost))
-    proposed = merged.keeping(kept)
-    return proposed
+    return merged.keeping(kept)
   }
 
   /// Without guesses that can be of no use: the end of the text needs no row, ids that the model does not know none either.
@@ -146,8 +165,20 @@ struct Drafter {
     _ tokens: [TokenID], newCount: Int, tree: TokenTree, path: [Int], result: BlockResultBuffer, root: TokenID
   ) async throws {
     decodedCount += newCount
-    if newCount > 0 {
-      balance += Double(newCount) - costs.curve.relativeCost(rows: tree.count + 1) - draftCost
+    untoldCount += newCount
+    balance += Double(newCount) - costs.curve.relativeCost(rows: tree.count + 1)
+    if let single = costs.singleSeconds, single > 0 {
+      balance -= unpaidSeconds / single
+      unpaidSeconds = 0
+    }
+    // A guess has to be paid as well, or learning is for nothing.
+    isSuspended =
+      isCut && costs.isKnown && allowance < roundCost + costs.curve.relativeCost(rows: 2) - 1
+    if isSuspended, tree.isEmpty { return }
+    let begin = clock.now
+    defer {
+      addRound(clock.now - begin)
+      untoldCount = 0
     }
     learn(tree, accepted: Set(path.map { $0 - 1 }))
     let seen = Set(path)
@@ -160,12 +191,19 @@ struct Drafter {
             isAccepted: seen.contains(row)))
       }
     }
-    let observed = DraftRound(tokens: tokens, newCount: newCount, rows: rows)
+    let observed = DraftRound(tokens: tokens, newCount: untoldCount, rows: rows)
     for index in sources.indices {
       let start = clock.now
       try await sources[index].observe(observed)
       statistics[index].seconds += (clock.now - start) / .seconds(1)
     }
+  }
+
+  /// Half of a round, in time.
+  private mutating func addRound(_ duration: Duration) {
+    let seconds = duration / .seconds(1)
+    unpaidSeconds += seconds
+    if let single = costs.singleSeconds, single > 0 { roundCost += 0.1 * (2 * seconds / single - roundCost) }
   }
 
   private static func top(_ count: Int, of row: Int, in result: BlockResultBuffer) -> [RankedGuess] {

@@ -34,12 +34,13 @@ struct PassCosts: Sendable {
   var isKnown: Bool { measured != nil || single.values.count >= 2 }
 
   /// Seconds of a pass of one row.
-  var singleSeconds: Double? { single.median ?? measured.map { $0.cost(rows: 1) / 1e3 } }
+  var singleSeconds: Double? { measured.map { $0.cost(rows: 1) / 1e3 } ?? single.median }
 
   /// Takes in a pass that no other request shared.
   mutating func record(rows: Int, seconds: Double) {
+    guard measured == nil else { return }
     guard rows > 1 else { return single.add(seconds) }
-    guard measured == nil, let base = single.median, base > 0 else { return }
+    guard let base = single.median, base > 0 else { return }
     let index = Self.bounds.firstIndex { rows <= $0 } ?? Self.bounds.count - 1
     slopes[index].add(max(0, (seconds / base - 1) / Double(rows - 1)))
     curve = Self.curve(slopes)
