@@ -33,6 +33,9 @@ extension LanguageModel {
         case .model:
           let draft = try await draftModel(path)
           resources.model = draft.network
+          // A pass reads its weights once; small ones have other costs beside.
+          resources.stepCost = min(
+            1, 0.02 + 1.5 * Double(draft.summary.weightByteCount) / Double(max(1, summary.weightByteCount)))
           resources.sharedVocabularyCount = min(
             resources.vocabularyLimit, draft.tokenizer.vocabularyCount, draft.traits.vocabularyCount)
         case nil: break
@@ -68,7 +71,7 @@ extension LanguageModel {
   private func draftModel(_ path: String) async throws -> LanguageModel {
     if let known = drafts.withLock({ $0.models[path] }) { return known }
     let options = ModelLoadOptions(threadCount: summary.threadCount)
-    let draft = try await LanguageModel.load(path, options: options)
+    let draft = try await LanguageModel.load(path, options: options, companion: self)
     let shared = min(tokenizer.vocabularyCount, draft.tokenizer.vocabularyCount)
     for index in 0..<shared where tokenizer.bytes(of: TokenID(index)) != draft.tokenizer.bytes(of: TokenID(index)) {
       throw DraftFileError(

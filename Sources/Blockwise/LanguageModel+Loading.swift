@@ -12,6 +12,14 @@ extension LanguageModel {
     _ model: String = ModelLocator.defaultName, options: ModelLoadOptions = ModelLoadOptions(),
     locator: ModelLocator = .standard, progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) async throws -> LanguageModel {
+    try await load(model, options: options, locator: locator, companion: nil, progress: progress)
+  }
+
+  /// Loads a checkpoint that runs on the threads of another one.
+  static func load(
+    _ model: String, options: ModelLoadOptions, locator: ModelLocator = .standard, companion: LanguageModel?,
+    progress: @escaping @Sendable (Double) -> Void = { _ in }
+  ) async throws -> LanguageModel {
     let clock = ContinuousClock()
     let start = clock.now
     let path = try locator.path(for: model)
@@ -27,7 +35,9 @@ extension LanguageModel {
       let source = try timed(\.open) { try ModelSource(path: path) }
       let tokenizer = try timed(\.tokenizer) { try loadTokenizer(source) }
       let network = try timed(\.weights) {
-        try DecoderModel.load(source, options: options, maskToken: tokenizer.maskToken, progress: progress)
+        try DecoderModel.load(
+          source, options: options, maskToken: tokenizer.maskToken,
+          companion: companion?.network as? DecoderModel, progress: progress)
       }
       try checkVocabulary(tokenizer, network.traits, path: path)
       let templates = try ChatTemplateSources(source)

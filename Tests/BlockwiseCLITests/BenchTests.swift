@@ -207,7 +207,7 @@ struct BenchTests {
     let stats = try #require(try output.json()["stats"])
     let parts = [
       "weights_seconds", "attention_seconds", "head_seconds", "other_pass_seconds", "sampling_seconds",
-      "host_seconds",
+      "drafting_seconds", "host_seconds",
     ]
     for (name, wall) in [("time_split", "decode_seconds"), ("prefill_time_split", "prefill_seconds")] {
       let split = try parts.map { try stats.number(name, $0) }

@@ -29,11 +29,16 @@ struct GenerateTests {
     #expect(try json.array("tokens").count == 16)
     #expect(try json.integer("prompt_tokens") > 0)
     #expect(try json.string("finish_reason") == "length")
-    #expect(try json.string("decode", "method") == "ar")
-    #expect(try json.string("decode", "recipe") == "")
+    #expect(try json.string("decode", "method") == "speculative")
+    #expect(try json.string("decode", "recipe").hasSuffix("accept=exact"))
+    #expect(try json.array("stats", "drafts").count == 3)
     #expect(try json.bool("decode", "lossy") == false)
-    #expect(try json.integer("stats", "forwards") == 15)
-    #expect(try json.integer("stats", "rows") == 15)
+    let plain = try generate(["--json", "--decode", "ar", "The"]).json()
+    #expect(try plain.string("decode", "method") == "ar")
+    #expect(try plain.string("decode", "recipe") == "")
+    #expect(try plain.integer("stats", "forwards") == 15)
+    #expect(try plain.integer("stats", "rows") == 15)
+    #expect(try plain.string("text") == json.string("text"))
     #expect(try json.integer("stats", "committed") == 16)
     for key in ["tokens_per_forward", "prefill_seconds", "decode_seconds", "tokens_per_second"] {
       #expect(try json.number("stats", key) > 0)
@@ -111,12 +116,53 @@ struct GenerateTests {
     #expect(try generate(["--json", "The"]).json()["logprobs"] == nil)
   }
 
+  @Test(arguments: ["lookup", "ngram", "suffix", "recycle", "adaptive", "aded", "suffix+recycle,shape=best(6)"])
+  func `every draft source gives the plain text, greedy and sampled`(draft: String) throws {
+    for sampling in [[], ["--temperature", "0.9", "--seed", "4"], ["--repetition-penalty", "1.2"]] {
+      let prompt = "one two three four one two three four one two"
+      let plain = try generate(["--decode", "ar", "-n", "40"] + sampling + [prompt])
+      let found = try generate(["--draft", draft, "-n", "40"] + sampling + [prompt])
+      #expect(found.code == 0, "\(found.errors)")
+      #expect(found.text == plain.text)
+    }
+  }
+
+  @Test func `a model that drafts for itself saves passes and changes nothing`() throws {
+    let path = try #require(CommandLineTool.model("llama"))
+    let plain = try generate(["--decode", "ar", "-n", "24", "--json", "The"]).json()
+    let found = try generate(["--draft", "model(4):\(path),shape=all", "-n", "24", "--json", "The"]).json()
+    #expect(try found.string("text") == plain.string("text"))
+    #expect(try found.integer("stats", "rows") > plain.integer("stats", "rows"))
+    let drawn = try generate(["--draft", "model(4,2):\(path),accept=reject", "-n", "24", "--json", "The"]).json()
+    #expect(try drawn.string("text") == plain.string("text"))
+    #expect(try drawn.integer("stats", "forwards") < plain.integer("stats", "forwards"))
+  }
+
+  @Test func `an expected text saves passes and changes nothing`() throws {
+    let plain = try generate(["--decode", "ar", "-n", "30", "The"])
+    let folder = try TemporaryFolder()
+    let path = try folder.write("expected.txt", plain.text)
+    let found = try generate(["--expect", path, "--draft", "given,shape=all", "-n", "30", "--stats", "The"])
+    #expect(found.text == plain.text)
+    #expect(found.errors.contains("speculative given"))
+    let missing = try generate(["--draft", "given", "The"])
+    #expect(missing.code == 64)
+    #expect(missing.errors.contains("no expected text"))
+  }
+
+  @Test(arguments: ["suffix:nowhere.txt", "model:nowhere"])
+  func `a file that a source rests on and that is not there is a failure`(draft: String) throws {
+    let output = try generate(["--draft", draft, "The"])
+    #expect(output.code == 1)
+    #expect(output.errors.contains("nowhere"))
+  }
+
   @Test func `statistics go to standard error`() throws {
     let output = try CommandLineTool.run(
       ["generate", "--model", try #require(CommandLineTool.model("llama")), "-n", "4", "--stats", "The"],
       environment: ["BLOCKWISE_KERNELS": "scalar"])
     #expect(output.code == 0)
-    for word in ["ar, exact", "scalar", "tokens per forward", "memory"] {
+    for word in ["accept=exact, exact", "guessing  ", "scalar", "tokens per forward", "memory"] {
       #expect(output.errors.contains(word))
     }
     #expect(!output.text.contains("tokens per forward"))

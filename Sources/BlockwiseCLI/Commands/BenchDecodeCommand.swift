@@ -8,7 +8,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     commandName: "decode",
     abstract: "Measure tokens per second, beside the single-row pass they rest on.",
     discussion: """
-      Tokens are decoded as 'generate' does it without --decode, and by every --recipe; sampler and detokenizer included, behind random prompts of --depth \
+      Tokens are decoded one per pass where the model allows it, else as 'generate' does it, and by every --recipe; sampler and detokenizer included, behind random prompts of --depth \
       tokens (at least one). In the same run passes over one row in the middle of each stretch are timed: 'of pass' is \
       what decoding reaches of the speed that they imply. The roofline is weights and cached keys and values over the \
       read bandwidth measured beside it. Sampling is what the checkpoint recommends unless options say otherwise.
@@ -116,6 +116,7 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     var benchmark = try DecodeBenchmark(depths: depth, tokenCount: tokens, sampleCount: samples)
     benchmark.recipes = try recipe.compactMap { try MethodArguments.text(of: $0) }
     let model = try await measured.load()
+    benchmark.methods = [model.traits.isAutoregressive ? .autoregressive : .auto]
     let progress = ProgressLine("Measuring")
     defer { progress.end() }
     let sampling = sampling(model.recommendedSampling)

@@ -39,6 +39,8 @@ struct GenerationReport {
         "peak_memory_bytes": .integer(Int64(Self.peakMemoryByteCount)),
         "time_split": statistics.decodeSplit.json,
         "prefill_time_split": statistics.prefillSplit.json,
+        "drafted_forwards": .integer(Int64(statistics.draftedForwardCount)),
+        "drafts": .array(statistics.drafts.map(Self.json)),
       ],
     ]
     if let infill, case .object(var members) = object {
@@ -51,6 +53,16 @@ struct GenerationReport {
       object = .object(members)
     }
     return object
+  }
+
+  /// A source of guesses: `drafted` and `accepted` by depth, the first one token ahead.
+  private static func json(_ draft: DraftStatistics) -> JSONValue {
+    [
+      "source": .string(draft.source),
+      "drafted": .array(draft.drafted.map { .integer(Int64($0)) }),
+      "accepted": .array(draft.accepted.map { .integer(Int64($0)) }),
+      "seconds": .number(draft.seconds),
+    ]
   }
 
   private func logProbabilities(of token: SampledToken) -> JSONValue {
@@ -96,7 +108,26 @@ struct GenerationReport {
       "memory    \(Self.peakMemoryByteCount >> 20) MiB at most",
     ]
     lines.insert("sampling  " + words(sampling), at: 2)
+    lines += words(drafts: statistics)
     return lines.joined(separator: "\n")
+  }
+
+  /// What guessing came to: how many passes had guesses, and for every source how many were right by depth.
+  private static func words(drafts statistics: GenerationStatistics) -> [String] {
+    guard !statistics.drafts.isEmpty else { return [] }
+    let count = statistics.draftedForwardCount
+    var lines = [
+      "guessing  \(count) of \(counted(statistics.forwardCount, "pass", "passes")) had guesses"
+        + (count < statistics.forwardCount ? "; in the others none was expected to pay" : "")
+    ]
+    for draft in statistics.drafts {
+      let depths = zip(draft.accepted, draft.drafted).prefix(8).map { "\($0)/\($1)" }.joined(separator: " ")
+      lines.append(
+        "          \(draft.source): \(draft.acceptedCount) of \(draft.draftedCount) right"
+          + (draft.draftedCount > 0 ? ", by depth \(depths)\(draft.drafted.count > 8 ? " …" : "")" : "")
+          + ", \(fixed(draft.seconds * 1e3, 2)) ms")
+    }
+    return lines
   }
 
   /// Where the time of a token goes: `weights 8.123 ms (72 %), attention …`.
@@ -133,4 +164,6 @@ struct GenerationReport {
 func fixed(_ value: Double, _ decimals: Int) -> String { String(format: "%.\(decimals)f", value) }
 
 /// `1 thread`, `2 threads`.
-func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+func counted(_ count: Int, _ noun: String, _ plural: String? = nil) -> String {
+  "\(count) \(count == 1 ? noun : plural ?? noun + "s")"
+}

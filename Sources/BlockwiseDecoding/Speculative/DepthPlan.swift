@@ -3,7 +3,7 @@
 struct DepthPlan {
   /// The chance that a step is right when all before it were, and what a step costs in passes of one row.
   private var chance = 0.7
-  private var stepCost = 0.3
+  private var stepCost: Double
   private var isMeasured = false
   /// Rounds since it was last asked.
   private var idleCount = 0
@@ -11,6 +11,8 @@ struct DepthPlan {
   private static let fading = 0.9
   /// A source that does not pay is asked again after so many rounds.
   private static let retryInterval = 64
+
+  init(stepCost: Double) { self.stepCost = stepCost }
 
   /// The depth that promises the most tokens per time; 0 where guessing does not pay.
   mutating func depth(costs: CostCurve, allowance: Double, limit: Int) -> Int {

@@ -22,7 +22,7 @@ public struct DraftRecipe: Sendable {
   public var accept: any AcceptRule
 
   /// What is taken where nothing is asked for.
-  public static let automatic = "suffix+recycle,shape=cost(32),accept=exact"
+  public static let automatic = "suffix+adaptive+recycle,shape=cost(32),accept=exact"
 
   /// All parts, every parameter given.
   public var text: String {
@@ -60,6 +60,10 @@ public struct DraftRecipe: Sendable {
         throw parser.error(
           part.start..<part.start + max(1, slot.count), "there is no slot \(slot); slots are shape, accept")
       }
+    }
+    // A draft model costs something before anything is known of it: whoever asks for one lets it try.
+    if !isShaped, sources.contains(where: { type(of: $0.policy).pathKind == .model }) {
+      shape = CostShaper(loss: 0.1)
     }
     if accept.needsWholeTree {
       if !isShaped { shape = WholeShaper() }

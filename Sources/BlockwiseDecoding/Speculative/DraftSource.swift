@@ -12,6 +12,9 @@ public protocol DraftSource: Sendable {
   /// Whether proposing takes passes of a network, so that it has to pay before it is asked.
   var isCostly: Bool { get }
 
+  /// For costly sources, what a step is thought to cost before it is measured, in passes of one row.
+  var assumedStepCost: Double { get }
+
   /// Takes in the tokens before the first guess.
   mutating func start(_ prompt: [TokenID]) async throws
   /// Guesses what follows the last token.
@@ -25,6 +28,8 @@ extension DraftSource {
   public var wantedTopCount: Int { 0 }
   /// No.
   public var isCostly: Bool { false }
+  /// Cautious.
+  public var assumedStepCost: Double { 0.3 }
   /// Nothing to take in.
   public mutating func start(_ prompt: [TokenID]) async throws {}
   /// Nothing to learn.
@@ -96,6 +101,13 @@ public struct DraftRound: Sendable {
     public var top: [RankedGuess]
     /// Whether the row's token became part of the text.
     public var isAccepted: Bool
+
+    /// A row; see the members.
+    public init(token: TokenID, top: [RankedGuess], isAccepted: Bool) {
+      self.token = token
+      self.top = top
+      self.isAccepted = isAccepted
+    }
   }
 
   /// All tokens so far, new ones included; the last is the next root.

@@ -28,9 +28,8 @@ struct Drafter {
   /// Tokens since the sources were told last.
   private var untoldCount = 0
   private let isCut: Bool
+  private let lossShare: Double
 
-  /// So much of what was decoded may be lost by guessing wrong.
-  private static let lossShare = 0.02
   /// Tokens that count as decoded before the first, so that guessing can begin.
   private static let credit = 8.0
 
@@ -39,10 +38,11 @@ struct Drafter {
     self.vocabularyCount = vocabularyCount
     sources = options.sources.map(\.source)
     estimates = sources.map { _ in AcceptanceEstimate() }
-    plans = sources.map { _ in DepthPlan() }
+    plans = sources.map { DepthPlan(stepCost: $0.assumedStepCost) }
     costs = PassCosts(options.costCurve)
     topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
     isCut = options.shape is CostShaper
+    lossShare = (options.shape as? CostShaper)?.loss ?? 0
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
   }
 
@@ -52,7 +52,8 @@ struct Drafter {
       try await sources[index].start(prompt)
       let seconds = (clock.now - start) / .seconds(1)
       statistics[index].seconds += seconds
-      unpaidSeconds += seconds
+      // A draft model's reading of the prompt belongs to the prompt, as that of the model does.
+      if !sources[index].isCostly { unpaidSeconds += seconds }
     }
   }
 
@@ -62,7 +63,7 @@ struct Drafter {
   // MARK: Guessing
 
   private var allowance: Double {
-    max(0, balance + Self.lossShare * (Double(decodedCount) + Self.credit))
+    max(0, balance + lossShare * (Double(decodedCount) + Self.credit))
   }
 
   /// As many guesses as may all be wrong.
@@ -111,26 +112,26 @@ struct Drafter {
           plans[index].record(depth: guesses.depth, stepCost: seconds / single / Double(max(1, guesses.depth)))
         }
       }
-      merged.merge(usable(guesses), source: index)
+      merged.merge(usable(guesses, depth: left - 1), source: index)
     }
     let kept = options.shape.select(
       merged,
       budget: DraftBudget(
         chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance - draftCost))
-    return merged.keeping(kept)
+    return merged.keeping(Array(kept.prefix(limit)))
   }
 
-  /// Without guesses that can be of no use: the end of the text needs no row, ids that the model does not know none either.
-  /// What was drawn is left as it is.
-  private func usable(_ tree: TokenTree) -> TokenTree {
-    guard tree.draws.isEmpty else { return tree }
+  /// Without guesses that can be of no use: behind the last position, the end of the text, which needs no row, ids that the
+  /// model does not know. What was drawn is cut by depth only, which says nothing of the draws.
+  private func usable(_ tree: TokenTree, depth: Int) -> TokenTree {
+    let isDrawn = !tree.draws.isEmpty
     let limit = options.plain.vocabularyLimit ?? vocabularyCount
     var kept: [Int] = []
     var isKept = [Bool](repeating: false, count: tree.count)
     for (index, node) in tree.nodes.enumerated()
-    where (node.parent < 0 || isKept[node.parent]) && (0..<limit).contains(node.token.index)
-      && !options.plain.stopTokens.contains(node.token)
-    {
+    where (node.parent < 0 || isKept[node.parent]) && node.depth <= depth {
+      let isToken = (0..<limit).contains(node.token.index) && !options.plain.stopTokens.contains(node.token)
+      guard isDrawn || isToken else { continue }
       isKept[index] = true
       kept.append(index)
     }
@@ -156,6 +157,16 @@ struct Drafter {
   }
 
   // MARK: Learning
+
+  /// Counts the guesses of a pass, and those of them that are in the text.
+  mutating func count(_ tree: TokenTree, path: [Int]) {
+    let accepted = Set(path.map { $0 - 1 })
+    for (index, node) in tree.nodes.enumerated() {
+      for source in sources.indices where node.sources >> UInt64(source) & 1 == 1 {
+        statistics[source].count(depth: node.depth, isAccepted: accepted.contains(index))
+      }
+    }
+  }
 
   /// Takes in what came of a pass.
   /// - Parameters:
@@ -223,7 +234,6 @@ struct Drafter {
       let isTested = accepted.contains(node.parent)
       let isRight = accepted.contains(index)
       for source in sources.indices where node.sources >> UInt64(source) & 1 == 1 {
-        statistics[source].count(depth: node.depth, isAccepted: isRight)
         if isTested {
           estimates[source].record(confidence: node.confidence, depth: node.depth, isRight: isRight)
         }

@@ -44,17 +44,17 @@ struct SpeculativeRun {
     let start = clock.now
     let isRead = try await plain.prefill(
       reader.history, cache: cache, into: result, statistics: &statistics, progress: progress)
-    statistics.prefillSeconds = (clock.now - start) / .seconds(1)
-    guard isRead else { return .cancelled }
+    if isRead { try await drafter.start(reader.history) }
     let prefilled = clock.now
+    statistics.prefillSeconds = (prefilled - start) / .seconds(1)
+    guard isRead else { return .cancelled }
     defer {
       statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
       statistics.drafts = drafter.statistics
     }
-    try await drafter.start(reader.history)
-    statistics.draftSeconds += (clock.now - prefilled) / .seconds(1)
     do {
       let reason = try await decode(commit)
+      drafter.count(tree, path: path)
       try settle()
       return reason
     } catch {
@@ -112,6 +112,7 @@ struct SpeculativeRun {
   private mutating func nextPass() async throws {
     let tokens = reader.history
     let accepted = path
+    drafter.count(tree, path: path)
     try settle()
     let found = try cache.committedCount
     guard found == tokens.count - 1 else {

@@ -7,11 +7,13 @@ extension DecoderModel {
   /// - Parameters:
   ///   - source: an opened folder or file.
   ///   - maskToken: the mask token that the tokenizer knows, for families whose configuration does not name it.
+  ///   - companion: a model that is used in turns with this one: both run on its threads, so that going from one to the
+  ///     other wakes nobody.
   ///   - progress: called with the share of the work that is done, 0…1.
   /// - Throws: ``ModelError`` and ``ModelFileError``, which name the file, key or tensor.
   public static func load(
     _ source: ModelSource, options: ModelLoadOptions = ModelLoadOptions(), maskToken: TokenID? = nil,
-    progress: (Double) -> Void = { _ in }
+    companion: DecoderModel? = nil, progress: (Double) -> Void = { _ in }
   ) throws -> DecoderModel {
     var (description, store, file) = try describe(source)
     if description.traits.maskToken == nil, let maskToken,
@@ -50,7 +52,7 @@ extension DecoderModel {
       store: store, description: description, pool: pool, keepsBlocks: keepsBlocks, progress: progress)
     return try DecoderModel(
       description: description, weights: weights, options: options, kernels: kernels, pool: pool,
-      contextLength: contextLength, file: file)
+      contextLength: contextLength, file: file, companion: companion)
   }
 
   /// What a checkpoint is, without reading its weights.

@@ -20,7 +20,7 @@ public final class DecoderModel: BlockModel {
 
   init(
     description: ModelDescription, weights: DecoderWeights, options: ModelLoadOptions, kernels: Kernels,
-    pool: WorkerPool, contextLength: Int, file: String
+    pool: WorkerPool, contextLength: Int, file: String, companion: DecoderModel? = nil
   ) throws {
     var configuration = description.configuration
     if let scaling = weights.rotaryScaling { configuration.rotary.scaling = scaling }
@@ -31,6 +31,8 @@ public final class DecoderModel: BlockModel {
     self.traits = traits
     self.weights = weights
     self.kernels = kernels
+    // The weights were packed by a pool of their own, because the companion may be at work.
+    let pool = companion?.pool ?? pool
     self.pool = pool
     mode =
       switch options.compute {
@@ -40,7 +42,7 @@ public final class DecoderModel: BlockModel {
     cacheFormat = options.cacheFormat ?? (options.compute == .f32 ? .f32 : .f16)
     workspace = try DecoderWorkspace(
       configuration: configuration, contextLength: contextLength, workerCount: pool.threadCount)
-    engine = try EngineThread()
+    engine = try companion?.engine ?? EngineThread()
     summary = ModelSummary(
       family: description.traits.family, file: file, parameterCount: weights.parameterCount,
       weightByteCount: weights.byteCount, formats: weights.formats,

@@ -3,21 +3,28 @@
 /// itself where it does not pay.
 ///
 /// Estimates can be wrong, so what may be lost is bounded as well: a pass whose guesses all turn out wrong must not cost
-/// more than the allowance, which the decoder keeps at two hundredths of what has been decoded, plus what guessing has saved.
+/// more than the allowance, which the decoder keeps at the share `loss` of what has been decoded, plus what guessing has saved.
 public struct CostShaper: TreeShaper {
   /// The name in recipes.
   public static let name = "cost"
   /// What stands between the parentheses.
-  public static let parameters: [PolicyParameter] = [.whole("limit", 1...512, 32)]
+  public static let parameters: [PolicyParameter] = [
+    .whole("limit", 1...512, 32), .number("loss", 0...1, 0.02),
+  ]
   /// Most guesses of a pass.
   public var nodeLimit: Int
+  /// So much of the time of plain decoding may be lost.
+  public var loss: Double
 
   /// The policy.
-  public init(limit: Int = 32) { nodeLimit = limit }
+  public init(limit: Int = 32, loss: Double = 0.02) {
+    nodeLimit = limit
+    self.loss = loss
+  }
   /// A policy from values that fit the parameters.
-  public init(_ values: [PolicyValue]) { self.init(limit: values[0].int) }
+  public init(_ values: [PolicyValue]) { self.init(limit: values[0].int, loss: values[1].double) }
   /// The values of the parameters.
-  public var values: [PolicyValue] { [.whole(nodeLimit)] }
+  public var values: [PolicyValue] { [.whole(nodeLimit), .number(loss)] }
   /// Yes.
   public var looksAtGuesses: Bool { true }
 

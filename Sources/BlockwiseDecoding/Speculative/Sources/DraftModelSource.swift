@@ -1,4 +1,4 @@
-internal import BlockwiseFiles
+public import BlockwiseFiles
 public import BlockwiseModels
 internal import Foundation
 
@@ -26,6 +26,8 @@ public struct DraftModelSource: DraftSource {
   private let cache: CacheHandle
   private let result = BlockResultBuffer()
   private let vocabularyLimit: Int
+  /// What a step is thought to cost before it is measured.
+  public let assumedStepCost: Double
   private var sampler: Sampler?
 
   /// A path that is less likely than this is not followed further.
@@ -38,8 +40,11 @@ public struct DraftModelSource: DraftSource {
   /// - Parameters:
   ///   - contextLength: positions that the text can reach; beyond the draft model's own context it guesses nothing.
   ///   - vocabularyLimit: tokens that both models know.
+  ///   - stepCost: what a step is thought to cost before it is measured, in passes of the large model over one row.
   /// - Throws: ``DecodingError/method(_:family:reason:)`` for a model that is not autoregressive.
-  public init(model: any BlockModel, growth: Growth, contextLength: Int, vocabularyLimit: Int) throws {
+  public init(
+    model: any BlockModel, growth: Growth, contextLength: Int, vocabularyLimit: Int, stepCost: Double = 0.3
+  ) throws {
     guard model.traits.isAutoregressive else {
       throw DecodingError.method(
         "drafting", family: model.traits.family, reason: "a draft model continues text from left to right")
@@ -47,11 +52,17 @@ public struct DraftModelSource: DraftSource {
     self.model = model
     self.growth = growth
     self.vocabularyLimit = vocabularyLimit
+    assumedStepCost = stepCost
     cache = try model.makeCache(contextLength: min(contextLength, model.traits.contextLength))
   }
 
   /// Yes.
   public var isCostly: Bool { true }
+
+  /// Reads the prompt.
+  public mutating func start(_ prompt: [TokenID]) async throws {
+    if prompt.count < cache.contextLength { try await read(prompt) }
+  }
 
   /// A tree.
   public mutating func propose(_ context: DraftContext) async throws -> TokenTree {

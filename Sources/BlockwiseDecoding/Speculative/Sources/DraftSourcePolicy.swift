@@ -33,6 +33,8 @@ public struct DraftResources: Sendable {
   public var sharedVocabularyCount: Int
   /// The text that the answer is expected to resemble.
   public var expected: [TokenID]
+  /// What a pass of that model is thought to cost before it is measured, in passes of one row.
+  public var stepCost = 0.3
   /// Whether guesses have to be drawn.
   public var isDrawn: Bool
 
@@ -171,6 +173,6 @@ struct ModelPolicy: DraftSourcePolicy {
       ? .chain(depth) : width == 1 ? .branching(Array(repeating: 1, count: depth)) : .beams(width: width, depth: depth)
     return try DraftModelSource(
       model: model, growth: growth, contextLength: resources.contextLength,
-      vocabularyLimit: resources.sharedVocabularyCount)
+      vocabularyLimit: resources.sharedVocabularyCount, stepCost: resources.stepCost)
   }
 }
