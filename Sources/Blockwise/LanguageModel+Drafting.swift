@@ -11,7 +11,9 @@ extension LanguageModel {
     // What is known of the answer already is always worth a guess.
     if text == "auto" || text.hasPrefix("auto,") {
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
-      if !options.expectedTokens.isEmpty { recipe.sources = try DraftRecipe("given").sources + recipe.sources }
+      if !options.expectedTokens.isEmpty {
+        recipe.sources = try DraftRecipe("given").sources + recipe.sources
+      }
     }
     return recipe
   }
@@ -73,7 +75,8 @@ extension LanguageModel {
     let options = ModelLoadOptions(threadCount: summary.threadCount)
     let draft = try await LanguageModel.load(path, options: options, companion: self)
     let shared = min(tokenizer.vocabularyCount, draft.tokenizer.vocabularyCount)
-    for index in 0..<shared where tokenizer.bytes(of: TokenID(index)) != draft.tokenizer.bytes(of: TokenID(index)) {
+    for index in 0..<shared
+    where tokenizer.bytes(of: TokenID(index)) != draft.tokenizer.bytes(of: TokenID(index)) {
       throw DraftFileError(
         path: path,
         reason: "token \(index) is another one than in \(self.path): a draft model needs the same vocabulary")

@@ -25,7 +25,8 @@ struct SessionDecoder {
     {
       let decoder = try SpeculativeDecoder(
         model: model.merger,
-        options: try await model.speculativeOptions(for: options, recipe: recipe, contextLength: contextLength))
+        options: try await model.speculativeOptions(
+          for: options, recipe: recipe, contextLength: contextLength))
       try decoder.check(prompt, contextLength: contextLength)
       self.decoder = .speculative(decoder)
       contextKind = .causal

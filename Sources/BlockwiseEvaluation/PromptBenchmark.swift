@@ -32,7 +32,9 @@ public struct PromptBenchmark: Sendable {
   public init(prompts: [[TokenID]], ways: [Way], sampleCount: Int = 3) throws(BenchmarkError) {
     try BenchmarkError.check("samples", [sampleCount], in: 1...1_000_000)
     if prompts.isEmpty { throw .option(name: "prompts", found: "nothing", expected: "at least one prompt") }
-    if ways.isEmpty { throw .option(name: "ways", found: "nothing", expected: "at least one way of decoding") }
+    if ways.isEmpty {
+      throw .option(name: "ways", found: "nothing", expected: "at least one way of decoding")
+    }
     self.prompts = prompts
     self.ways = ways
     self.sampleCount = sampleCount

@@ -116,7 +116,9 @@ struct GenerateTests {
     #expect(try generate(["--json", "The"]).json()["logprobs"] == nil)
   }
 
-  @Test(arguments: ["lookup", "ngram", "suffix", "recycle", "adaptive", "aded", "suffix+recycle,shape=best(6)"])
+  @Test(arguments: [
+    "lookup", "ngram", "suffix", "recycle", "adaptive", "aded", "suffix+recycle,shape=best(6)",
+  ])
   func `every draft source gives the plain text, greedy and sampled`(draft: String) throws {
     for sampling in [[], ["--temperature", "0.9", "--seed", "4"], ["--repetition-penalty", "1.2"]] {
       let prompt = "one two three four one two three four one two"
@@ -133,7 +135,8 @@ struct GenerateTests {
     let found = try generate(["--draft", "model(4):\(path),shape=all", "-n", "24", "--json", "The"]).json()
     #expect(try found.string("text") == plain.string("text"))
     #expect(try found.integer("stats", "rows") > plain.integer("stats", "rows"))
-    let drawn = try generate(["--draft", "model(4,2):\(path),accept=reject", "-n", "24", "--json", "The"]).json()
+    let drawn = try generate(["--draft", "model(4,2):\(path),accept=reject", "-n", "24", "--json", "The"])
+      .json()
     #expect(try drawn.string("text") == plain.string("text"))
     #expect(try drawn.integer("stats", "forwards") < plain.integer("stats", "forwards"))
   }

@@ -92,7 +92,8 @@ struct MethodArguments: ParsableArguments {
       throw ValidationError("--decode speculative with --draft none guesses nothing; that is --decode ar")
     }
     if let draft, draft != "none", recipe != nil {
-      throw ValidationError("--draft guesses ahead from left to right, --recipe fills masks: give one of them")
+      throw ValidationError(
+        "--draft guesses ahead from left to right, --recipe fills masks: give one of them")
     }
   }
 

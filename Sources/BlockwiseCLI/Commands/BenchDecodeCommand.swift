@@ -57,7 +57,8 @@ struct BenchDecodeCommand: AsyncParsableCommand {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Also measure a way of guessing; see 'generate'. Needs --prompts. Can be repeated.", valueName: "sources"))
+      "Also measure a way of guessing; see 'generate'. Needs --prompts. Can be repeated.",
+      valueName: "sources"))
   var draft: [String] = []
 
   @Option(name: .long, help: "Texts to continue, instead of random prompts.", completion: .file())
@@ -83,7 +84,8 @@ struct BenchDecodeCommand: AsyncParsableCommand {
 
   func validate() throws {
     if prompts == nil, !draft.isEmpty || traces != nil || costs != nil {
-      throw ValidationError("--draft, --traces and --costs need --prompts: random prompts say nothing of guesses")
+      throw ValidationError(
+        "--draft, --traces and --costs need --prompts: random prompts say nothing of guesses")
     }
     if prompts != nil, depth != [0] || !replay.isEmpty {
       throw ValidationError("--prompts takes no --depth and no --replay")

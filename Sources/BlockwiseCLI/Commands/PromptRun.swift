@@ -95,7 +95,8 @@ struct PromptRun {
       let json = try JSONValue(parsing: Array(line.utf8))
       if let messages = try json.arrayIfPresent("messages") {
         let tools = try json.arrayIfPresent("tools").map { JSONValue.array($0) }
-        return try model.chatTokens(try messages.map { try ChatMessage($0) }, options: ChatOptions(tools: tools))
+        return try model.chatTokens(
+          try messages.map { try ChatMessage($0) }, options: ChatOptions(tools: tools))
       }
       if let prompt = try json.value("prompt")?.stringValue { return model.promptTokens(prompt) }
       if let text = try json.value("text")?.stringValue {
@@ -139,7 +140,8 @@ struct PromptRun {
 
   private func table(_ results: [PromptBenchmark.Result]) -> String {
     var table = TextTable([
-      "way", "tokens", "passes", "rows", "tokens/pass", "guesses", "right", "seconds", "guessing s", "speed-up",
+      "way", "tokens", "passes", "rows", "tokens/pass", "guesses", "right", "seconds", "guessing s",
+      "speed-up",
       "worst", "differ",
     ])
     for result in results {

@@ -113,7 +113,8 @@ public struct Sampler: Sendable {
 
   /// A token that something else has chosen, with what the model thinks of it; see ``SampledToken``.
   public mutating func describe(
-    _ token: TokenID, logits: UnsafeMutableBufferPointer<Float>, position: Int, statistics: RowStatistics? = nil
+    _ token: TokenID, logits: UnsafeMutableBufferPointer<Float>, position: Int,
+    statistics: RowStatistics? = nil
   ) throws(SamplingError) -> SampledToken {
     let row = try checkedRow(logits, statistics: statistics, position: position)
     return SampledToken(

@@ -32,10 +32,13 @@ enum BestFirstExpansion {
     while tree.count < nodeCount, !candidates.isEmpty {
       // Few candidates: a scan is as good as a heap, and the first of equals is the one that was found first.
       var best = 0
-      for index in candidates.indices where candidates[index].product > candidates[best].product { best = index }
+      for index in candidates.indices where candidates[index].product > candidates[best].product {
+        best = index
+      }
       let next = candidates.remove(at: best)
       let before = tree.count
-      let node = tree.insert(next.guess.token, parent: next.parent, confidence: min(1, next.guess.probability))
+      let node = tree.insert(
+        next.guess.token, parent: next.parent, confidence: min(1, next.guess.probability))
       guard node == before else { continue }
       products.append(next.product)
       open(node)

@@ -4,7 +4,7 @@ struct DepthPlan {
   /// The chance that a step is right when all before it were, and what a step costs in passes of one row.
   private var chance = 0.7
   private var stepCost: Double
-  private var isMeasured = false
+  private var measured: [Double] = []
   /// Rounds since it was last asked.
   private var idleCount = 0
 
@@ -37,8 +37,10 @@ struct DepthPlan {
   /// Takes in the cost of a proposal.
   mutating func record(depth: Int, stepCost: Double) {
     guard depth > 0 else { return }
-    self.stepCost = isMeasured ? 0.8 * self.stepCost + 0.2 * stepCost : stepCost
-    isMeasured = true
+    // The median of the last few: the first proposals find cold caches.
+    measured.append(stepCost)
+    if measured.count > 7 { measured.removeFirst() }
+    self.stepCost = measured.sorted()[(measured.count - 1) / 2]
   }
 
   /// Takes in how far a proposal was right.

@@ -50,11 +50,13 @@ public struct DraftRecipe: Sendable {
       guard seen.insert(slot).inserted else { throw parser.error(part.range, "\(slot) is given twice") }
       switch slot {
       case "shape":
-        let policy = try parser.policy(value, slot: slot, known: TreeShapers.all, missing: TreeShapers.missing)
+        let policy = try parser.policy(
+          value, slot: slot, known: TreeShapers.all, missing: TreeShapers.missing)
         if let policy = policy as? any TreeShaper { shape = policy }
         isShaped = true
       case "accept":
-        let policy = try parser.policy(value, slot: slot, known: AcceptRules.all, missing: AcceptRules.missing)
+        let policy = try parser.policy(
+          value, slot: slot, known: AcceptRules.all, missing: AcceptRules.missing)
         if let policy = policy as? any AcceptRule { accept = policy }
       default:
         throw parser.error(
@@ -89,7 +91,8 @@ public struct DraftRecipe: Sendable {
     for word in Self.split(part, by: "+") {
       guard !word.text.isEmpty else { throw parser.error(word.start..<word.start + 1, "a source is missing") }
       let (head, path) = Self.divide(word)
-      let policy = try parser.policy(head, slot: "draft", known: DraftSources.all, missing: DraftSources.missing)
+      let policy = try parser.policy(
+        head, slot: "draft", known: DraftSources.all, missing: DraftSources.missing)
       guard let policy = policy as? any DraftSourcePolicy else { continue }
       let name = type(of: policy).name
       switch (type(of: policy).pathKind, path) {

@@ -69,7 +69,9 @@ struct Drafter {
   /// As many guesses as may all be wrong.
   private var affordableCount: Int {
     var count = 0
-    while count < options.shape.nodeLimit, costs.curve.relativeCost(rows: count + 2) - 1 <= allowance { count += 1 }
+    while count < options.shape.nodeLimit, costs.curve.relativeCost(rows: count + 2) - 1 <= allowance {
+      count += 1
+    }
     return count
   }
 
@@ -109,7 +111,8 @@ struct Drafter {
       if let single = costs.singleSeconds, single > 0 {
         draftCost += seconds / single
         if sources[index].isCostly {
-          plans[index].record(depth: guesses.depth, stepCost: seconds / single / Double(max(1, guesses.depth)))
+          plans[index].record(
+            depth: guesses.depth, stepCost: seconds / single / Double(max(1, guesses.depth)))
         }
       }
       merged.merge(usable(guesses, depth: left - 1), source: index)
@@ -117,7 +120,7 @@ struct Drafter {
     let kept = options.shape.select(
       merged,
       budget: DraftBudget(
-        chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance - draftCost))
+        chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance))
     return merged.keeping(Array(kept.prefix(limit)))
   }
 
@@ -168,24 +171,30 @@ struct Drafter {
     }
   }
 
+  /// Settles what the last pass and its guesses have cost.
+  /// - Returns: whether learning and guessing can be paid; else nothing more is to be done in this round.
+  mutating func account(newCount: Int, guessCount: Int) -> Bool {
+    decodedCount += newCount
+    untoldCount += newCount
+    guard isCut else { return true }
+    balance += Double(newCount) - costs.curve.relativeCost(rows: guessCount + 1)
+    if let single = costs.singleSeconds, single > 0 {
+      balance -= unpaidSeconds / single
+      unpaidSeconds = 0
+    }
+    guard costs.isKnown else { return false }
+    // A guess has to be paid as well, or learning is for nothing. What a pass has brought is always learned.
+    isSuspended = allowance < roundCost + costs.curve.relativeCost(rows: 2) - 1
+    return !isSuspended || guessCount > 0
+  }
+
   /// Takes in what came of a pass.
   /// - Parameters:
   ///   - path: the rows whose tokens are in the text, the root's first.
   ///   - root: the token of the root's row.
   mutating func observe(
-    _ tokens: [TokenID], newCount: Int, tree: TokenTree, path: [Int], result: BlockResultBuffer, root: TokenID
+    _ tokens: [TokenID], tree: TokenTree, path: [Int], result: BlockResultBuffer, root: TokenID
   ) async throws {
-    decodedCount += newCount
-    untoldCount += newCount
-    balance += Double(newCount) - costs.curve.relativeCost(rows: tree.count + 1)
-    if let single = costs.singleSeconds, single > 0 {
-      balance -= unpaidSeconds / single
-      unpaidSeconds = 0
-    }
-    // A guess has to be paid as well, or learning is for nothing.
-    isSuspended =
-      isCut && costs.isKnown && allowance < roundCost + costs.curve.relativeCost(rows: 2) - 1
-    if isSuspended, tree.isEmpty { return }
     let begin = clock.now
     defer {
       addRound(clock.now - begin)

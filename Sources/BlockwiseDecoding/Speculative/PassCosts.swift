@@ -50,7 +50,8 @@ struct PassCosts: Sendable {
     var points = [CostCurve.Point(rowCount: 1, milliseconds: 1)]
     for (bound, slope) in zip(bounds, slopes) {
       points.append(
-        CostCurve.Point(rowCount: bound, milliseconds: 1 + Double(bound - 1) * (slope.median ?? assumedSlope)))
+        CostCurve.Point(rowCount: bound, milliseconds: 1 + Double(bound - 1) * (slope.median ?? assumedSlope))
+      )
     }
     return CostCurve(measured: points)
   }

@@ -21,7 +21,9 @@ public struct SpeculativeDecoder: Sendable {
     if options.accept.needsWholeTree, options.shape.looksAtGuesses {
       throw DecodingError.option(
         "shape", found: options.shape.text,
-        expected: "all with accept=\(options.accept.text): cutting a tree by what was drawn would change the distribution")
+        expected:
+          "all with accept=\(options.accept.text): cutting a tree by what was drawn would change the distribution"
+      )
     }
   }
 

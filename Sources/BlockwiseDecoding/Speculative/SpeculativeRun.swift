@@ -110,40 +110,48 @@ struct SpeculativeRun {
 
   /// Learns from the last pass, guesses, and evaluates root and guesses.
   private mutating func nextPass() async throws {
-    let tokens = reader.history
     let accepted = path
-    drafter.count(tree, path: path)
+    if !tree.isEmpty { drafter.count(tree, path: path) }
     try settle()
+    let count = reader.history.count
     let found = try cache.committedCount
-    guard found == tokens.count - 1 else {
-      throw DecodingError.cacheChanged(expected: tokens.count - 1, found: found)
-    }
+    guard found == count - 1 else { throw DecodingError.cacheChanged(expected: count - 1, found: found) }
     let drafting = clock.now
-    try await drafter.observe(
-      tokens, newCount: newCount, tree: tree, path: accepted, result: result,
-      root: tokens[tokens.count - newCount - 1])
+    if drafter.account(newCount: newCount, guessCount: tree.count) {
+      try await guess(accepted)
+    } else {
+      tree = TokenTree()
+    }
     newCount = 0
+    node = -1
+    statistics.draftSeconds += (clock.now - drafting) / .seconds(1)
+    try await forward()
+  }
+
+  /// Lets the sources learn from the last pass, and guess.
+  private mutating func guess(_ accepted: [Int]) async throws {
+    let tokens = reader.history
+    try await drafter.observe(
+      tokens, tree: tree, path: accepted, result: result, root: tokens[tokens.count - newCount - 1])
     // A guess d tokens behind the root brings token d + 1 of those that are left.
     let left = min(
       plain.options.maximumTokenCount.map { $0 - statistics.committedCount } ?? .max,
       cache.contextLength - tokens.count)
     tree = try await drafter.propose(
       tokens, left: left, room: cache.contextLength - tokens.count, constraint: constraint)
-    node = -1
-    statistics.draftSeconds += (clock.now - drafting) / .seconds(1)
-    try await forward(tokens)
   }
 
-  private mutating func forward(_ tokens: [TokenID]) async throws {
-    let root = tokens[tokens.count - 1]
+  private mutating func forward() async throws {
+    let last = reader.history.count - 1
+    let root = reader.history[last]
     var plan: BlockPlan
     if tree.isEmpty {
-      plan = BlockPlan(tokens: CollectionOfOne(root), at: tokens.count - 1, outputs: outputs)
+      plan = BlockPlan(tokens: CollectionOfOne(root), at: last, outputs: outputs)
       isAppended = true
     } else {
       plan = BlockPlan(
         tree: [root] + tree.nodes.map(\.token), parents: [-1] + tree.nodes.map { $0.parent + 1 },
-        prefixLength: tokens.count - 1, outputs: outputs)
+        prefixLength: last, outputs: outputs)
       isAppended = false
       statistics.draftedForwardCount += 1
     }
@@ -152,7 +160,7 @@ struct SpeculativeRun {
     try await plain.model.forward([SequencePass(plan: plan, cache: cache)], into: result)
     statistics.decodeTiming += result.timing
     statistics.passes.append(
-      PassShape(contextCount: tokens.count - 1, rowCount: plan.rowCount, outputCount: plan.rowCount))
+      PassShape(contextCount: last, rowCount: plan.rowCount, outputCount: plan.rowCount))
     statistics.forwardCount += 1
     if result.passSequenceCount > 1 {
       statistics.sharedForwardCount += 1

@@ -122,7 +122,8 @@ public struct TokenTree: Sendable, Hashable {
     for (index, node) in other.nodes.enumerated() {
       let parent = node.parent < 0 ? -1 : numbers[node.parent]
       let before = nodes.count
-      numbers.append(insert(node.token, parent: parent, confidence: node.confidence, sources: 1 << UInt64(source)))
+      numbers.append(
+        insert(node.token, parent: parent, confidence: node.confidence, sources: 1 << UInt64(source)))
       if numbers[index] == before, let draws = other.draws[index] { drawn[before] = draws }
     }
     draws.merge(drawn) { known, _ in known }
@@ -142,7 +143,9 @@ public struct TokenTree: Sendable, Hashable {
         sources: node.sources)
     }
     for (parent, distribution) in draws {
-      if parent < 0 { tree.draws[-1] = distribution } else if numbers[parent] >= 0 {
+      if parent < 0 {
+        tree.draws[-1] = distribution
+      } else if numbers[parent] >= 0 {
         tree.draws[numbers[parent]] = distribution
       }
     }

@@ -34,7 +34,9 @@ import Testing
   ]
 
   @Test(arguments: cases.indices)
-  func `recursive rejection accepts with the probability of the sheet and keeps the distribution`(index: Int) async throws {
+  func `recursive rejection accepts with the probability of the sheet and keeps the distribution`(index: Int)
+    async throws
+  {
     let test = Self.cases[index]
     let target = Self.model(test.p)
     let draft = Self.model(test.q)
@@ -60,13 +62,18 @@ import Testing
     #expect(abs(Double(accepted) / Double(draws) - test.acceptance) <= 4 * error + 1e-9)
   }
 
-  @Test(arguments: [DraftModelSource.Growth.branching([2, 2]), .beams(width: 2, depth: 2), .beams(width: 4, depth: 2)])
-  func `trees of drawn siblings keep the distribution of pairs`(growth: DraftModelSource.Growth) async throws {
+  @Test(arguments: [
+    DraftModelSource.Growth.branching([2, 2]), .beams(width: 2, depth: 2), .beams(width: 4, depth: 2),
+  ])
+  func `trees of drawn siblings keep the distribution of pairs`(growth: DraftModelSource.Growth) async throws
+  {
     var random = TestRandom(seed: 4)
     func table() -> [[Float]] {
       (0..<3).map { _ in (0..<3).map { _ in Float.random(in: -1.5...1.5, using: &random) } }
     }
-    let (target, draft) = (TableModel.markov(table(), contextLength: 16), TableModel.markov(table(), contextLength: 16))
+    let (target, draft) = (
+      TableModel.markov(table(), contextLength: 16), TableModel.markov(table(), contextLength: 16)
+    )
     let cache = try target.makeCache()
     let buffer = BlockResultBuffer()
     var rows: [[Double]] = []
@@ -141,7 +148,8 @@ import Testing
     let (greedy, _) = try await Decoded.speculative(
       sharp, prompt: [1],
       SpeculativeOptions(
-        plain: plain, sources: [("lookup", LookupSource())], shape: WholeShaper(), accept: TypicalAcceptance()))
+        plain: plain, sources: [("lookup", LookupSource())], shape: WholeShaper(), accept: TypicalAcceptance()
+      ))
     #expect(greedy.tokens == expected.tokens)
   }
 

@@ -8,14 +8,16 @@ import Testing
     let text = recipe.text
     #expect(try DraftRecipe(text).text == text)
     #expect(try DraftRecipe("none").sources.isEmpty)
-    #expect(try DraftRecipe("auto").sources.map(\.text) == DraftRecipe(DraftRecipe.automatic).sources.map(\.text))
+    #expect(
+      try DraftRecipe("auto").sources.map(\.text) == DraftRecipe(DraftRecipe.automatic).sources.map(\.text))
     #expect(try DraftRecipe("model(4):a/b").sources[0].path == "a/b")
     #expect(try DraftRecipe("model(4):a,accept=reject").shape.text == "all(64)")
   }
 
   @Test(arguments: [
     ("sufix", 0..<5), ("suffix+", 7..<8), ("suffix,shape=cots", 13..<17), ("suffix,shap=cost", 7..<11),
-    ("suffix(0)", 7..<8), ("lookup:file", 7..<11), ("model", 0..<5), ("suffix,accept=exact,accept=exact", 20..<32),
+    ("suffix(0)", 7..<8), ("lookup:file", 7..<11), ("model", 0..<5),
+    ("suffix,accept=exact,accept=exact", 20..<32),
     ("suffix(1,2,3)", 11..<12), ("medusa:heads", 0..<6), ("suffix,exact", 7..<12),
   ])
   func `a mistake is pointed at`(text: String, range: Range<Int>) {

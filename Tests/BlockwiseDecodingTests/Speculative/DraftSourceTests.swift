@@ -131,7 +131,8 @@ import Testing
     }
     var source = ForcedSource(vocabularyCount: 10)
     let script = Script(texts: [[1, 2, 3, 4], [1, 2, 3, 5]])
-    #expect(try source.propose(DraftContext(tokens: [0], constraint: script)).nodes.map(\.token) == [1, 2, 3])
+    #expect(
+      try source.propose(DraftContext(tokens: [0], constraint: script)).nodes.map(\.token) == [1, 2, 3])
     #expect(try source.propose(DraftContext(tokens: [0])).isEmpty)
     let whole = Script(texts: [[1, 2]])
     #expect(try source.propose(DraftContext(tokens: [0], constraint: whole)).nodes.map(\.token) == [1, 2])

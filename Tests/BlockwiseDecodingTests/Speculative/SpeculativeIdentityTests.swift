@@ -10,7 +10,9 @@ import Testing
   ]
   static let shapes = ["all", "best(3)", "best(16)", "cost(32)"]
 
-  static func sources(_ names: String, vocabularyCount: Int) throws -> [(name: String, source: any DraftSource)] {
+  static func sources(_ names: String, vocabularyCount: Int) throws -> [(
+    name: String, source: any DraftSource
+  )] {
     let resources = DraftResources(
       traits: hashedModel(vocabularyCount: vocabularyCount).traits, vocabularyLimit: vocabularyCount,
       contextLength: 96)
@@ -68,7 +70,9 @@ import Testing
       choice: Int.random(in: 0..<3, using: &random), prefillRowCount: Int.random(in: 1...8, using: &random))
     let limit = Bool.random(using: &random) ? .max : Int.random(in: 1...9, using: &random)
     let expected = try await Decoded.plain(model, prompt: prompt, plain, until: limit)
-    let shapes: [any TreeShaper] = [WholeShaper(limit: 9), BestShaper(count: 4), CostShaper(limit: 12, loss: 0.5)]
+    let shapes: [any TreeShaper] = [
+      WholeShaper(limit: 9), BestShaper(count: 4), CostShaper(limit: 12, loss: 0.5),
+    ]
     var options = SpeculativeOptions(
       plain: plain,
       sources: [
@@ -120,7 +124,8 @@ import Testing
     let model = hashedModel()
     let plain = AutoregressiveOptions(maximumTokenCount: 30)
     let expected = try await Decoded.plain(model, prompt: [4], plain)
-    let growth: DraftModelSource.Growth = draft == "model(4)" ? .branching([1, 1, 1, 1]) : .beams(width: 3, depth: 3)
+    let growth: DraftModelSource.Growth =
+      draft == "model(4)" ? .branching([1, 1, 1, 1]) : .beams(width: 3, depth: 3)
     let source = try DraftModelSource(
       model: hashedModel(sharpness: 2), growth: growth, contextLength: 96, vocabularyLimit: 12)
     let (found, _) = try await Decoded.speculative(
@@ -145,7 +150,8 @@ import Testing
     let (found, statistics) = try await Decoded.speculative(
       model, prompt: [0],
       SpeculativeOptions(
-        plain: AutoregressiveOptions(maximumTokenCount: 1500), sources: [("wrong", Wrong())], costCurve: curve))
+        plain: AutoregressiveOptions(maximumTokenCount: 1500), sources: [("wrong", Wrong())], costCurve: curve
+      ))
     #expect(found.committedCount == 1500)
     #expect(statistics.drafts[0].acceptedCount == 0)
     #expect(statistics.drafts[0].draftedCount > 0)

@@ -39,7 +39,8 @@ struct RandomSource: DraftSource {
       // Guesses may be too many, too deep, and no tokens at all.
       let wild = Int.random(in: 0..<40, using: &random) == 0
       tree.insert(
-        wild ? TokenID(vocabularyCount + 3) : token, parent: parent, confidence: Float.random(in: 0...1, using: &random))
+        wild ? TokenID(vocabularyCount + 3) : token, parent: parent,
+        confidence: Float.random(in: 0...1, using: &random))
     }
     return tree
   }

@@ -41,7 +41,8 @@ import Testing
     var tree = TokenTree()
     for _ in 0..<30 {
       tree.insert(
-        TokenID(Int.random(in: 0..<4, using: &random)), parent: Int.random(in: -1..<max(0, tree.count), using: &random),
+        TokenID(Int.random(in: 0..<4, using: &random)),
+        parent: Int.random(in: -1..<max(0, tree.count), using: &random),
         confidence: 0.5)
     }
     var isKept = [Bool](repeating: false, count: tree.count)

@@ -25,7 +25,8 @@ import Testing
     let kept = CostShaper().select(
       chain(4), budget: DraftBudget(chances: chances, cost: cost, allowance: 0.25))
     #expect(kept == [0, 1])
-    #expect(CostShaper().select(chain(4), budget: DraftBudget(chances: chances, cost: cost, allowance: 0)).isEmpty)
+    #expect(
+      CostShaper().select(chain(4), budget: DraftBudget(chances: chances, cost: cost, allowance: 0)).isEmpty)
   }
 
   @Test(arguments: 0..<40)
@@ -48,11 +49,13 @@ import Testing
         ]))
       let kept = CostShaper().select(tree, budget: DraftBudget(chances: chances, cost: curve))
       #expect(kept == kept.sorted())
-      #expect(kept.allSatisfy { tree.nodes[$0].parent < 0 || kept.contains(tree.nodes[$0].parent) }, "seed \(seed)")
+      #expect(
+        kept.allSatisfy { tree.nodes[$0].parent < 0 || kept.contains(tree.nodes[$0].parent) }, "seed \(seed)")
       #expect(kept.count <= last, "seed \(seed)")
       last = kept.count
     }
-    let best = BestShaper(count: 5).select(tree, budget: DraftBudget(chances: chances, cost: try #require(costs)))
+    let best = BestShaper(count: 5).select(
+      tree, budget: DraftBudget(chances: chances, cost: try #require(costs)))
     #expect(best.count == 5)
     #expect(best.allSatisfy { tree.nodes[$0].parent < 0 || best.contains(tree.nodes[$0].parent) })
   }

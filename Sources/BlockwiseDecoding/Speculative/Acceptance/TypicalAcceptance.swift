@@ -68,7 +68,9 @@ public struct TypicalAcceptance: AcceptRule {
     var found: (nodes: [Int], logProbability: Double) = ([], 0)
     for child in children {
       let token = tree.nodes[child].token
-      guard let pair = pairs.first(where: { $0.token == token }), Double(pair.probability) > least else { continue }
+      guard let pair = pairs.first(where: { $0.token == token }), Double(pair.probability) > least else {
+        continue
+      }
       var longer = try best(behind: child, of: tree, path: path + [token], with: &reader)
       longer.nodes.insert(child, at: 0)
       longer.logProbability += log(Double(pair.probability))

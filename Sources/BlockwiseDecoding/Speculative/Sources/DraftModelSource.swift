@@ -67,7 +67,8 @@ public struct DraftModelSource: DraftSource {
   /// A tree.
   public mutating func propose(_ context: DraftContext) async throws -> TokenTree {
     guard context.tokens.count + context.maximumDepth < cache.contextLength else { return TokenTree() }
-    var sampler = try self.sampler
+    var sampler =
+      try self.sampler
       ?? Sampler(
         options: context.sampling, vocabularyCount: model.traits.vocabularyCount,
         vocabularyLimit: vocabularyLimit)
@@ -100,13 +101,15 @@ public struct DraftModelSource: DraftSource {
     while done < tokens.count {
       let end = min(done + Self.prefillRowCount, tokens.count)
       let plan = BlockPlan(
-        tokens: tokens[done..<end], at: done, outputs: OutputRequest(rows: end == tokens.count ? .last : .none))
+        tokens: tokens[done..<end], at: done,
+        outputs: OutputRequest(rows: end == tokens.count ? .last : .none))
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
       done = end
     }
   }
 
-  private func chain(_ context: DraftContext, depth: Int, _ sampler: inout Sampler) async throws -> TokenTree {
+  private func chain(_ context: DraftContext, depth: Int, _ sampler: inout Sampler) async throws -> TokenTree
+  {
     var tree = TokenTree()
     var history = context.tokens
     var parent = -1

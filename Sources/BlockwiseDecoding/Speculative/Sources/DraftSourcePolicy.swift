@@ -40,7 +40,8 @@ public struct DraftResources: Sendable {
 
   /// Resources without files.
   public init(
-    traits: ModelTraits, vocabularyLimit: Int, contextLength: Int, expected: [TokenID] = [], isDrawn: Bool = false
+    traits: ModelTraits, vocabularyLimit: Int, contextLength: Int, expected: [TokenID] = [],
+    isDrawn: Bool = false
   ) {
     self.traits = traits
     self.vocabularyLimit = vocabularyLimit
@@ -58,9 +59,11 @@ enum DraftSources {
     AdedPolicy.self, ForcedPolicy.self, GivenPolicy.self, ModelPolicy.self,
   ]
   static let missing: [String: String] = [
-    "medusa": "heads are not built yet", "hydra": "heads are not built yet", "eagle": "heads are not built yet",
+    "medusa": "heads are not built yet", "hydra": "heads are not built yet",
+    "eagle": "heads are not built yet",
     "falcon": "heads are not built yet", "prompt": "parallel prompt decoding is not built yet",
-    "mtp": "prediction layers of checkpoints are not read yet", "diffusion": "diffusion drafters are not built yet",
+    "mtp": "prediction layers of checkpoints are not read yet",
+    "diffusion": "diffusion drafters are not built yet",
     "jacobi": "it computes too much for a processor; not built",
   ]
 }
@@ -150,7 +153,8 @@ struct GivenPolicy: DraftSourcePolicy {
   init(_ values: [PolicyValue]) { self.values = values }
   func makeSource(_ resources: DraftResources) throws -> any DraftSource {
     guard !resources.expected.isEmpty else {
-      throw DecodingError.option("draft=given", found: "no expected text", expected: "a text that the answer resembles")
+      throw DecodingError.option(
+        "draft=given", found: "no expected text", expected: "a text that the answer resembles")
     }
     return GivenSource(resources.expected, guessCount: values[0].int)
   }
@@ -170,7 +174,8 @@ struct ModelPolicy: DraftSourcePolicy {
     let (depth, width) = (values[0].int, values[1].int)
     let growth: DraftModelSource.Growth =
       !resources.isDrawn
-      ? .chain(depth) : width == 1 ? .branching(Array(repeating: 1, count: depth)) : .beams(width: width, depth: depth)
+      ? .chain(depth)
+      : width == 1 ? .branching(Array(repeating: 1, count: depth)) : .beams(width: width, depth: depth)
     return try DraftModelSource(
       model: model, growth: growth, contextLength: resources.contextLength,
       vocabularyLimit: resources.sharedVocabularyCount, stepCost: resources.stepCost)

@@ -50,7 +50,9 @@ public struct GivenSource: DraftSource {
     let starts = 0...expected.count - tail.count
     func fits(_ start: Int) -> Bool { expected[start..<start + tail.count].elementsEqual(tail) }
     let middle = min(max(0, lostAt - tail.count), starts.upperBound)
-    return ((middle...starts.upperBound).first(where: fits) ?? (0..<middle).last(where: fits)).map { $0 + tail.count }
+    return ((middle...starts.upperBound).first(where: fits) ?? (0..<middle).last(where: fits)).map {
+      $0 + tail.count
+    }
   }
 
   /// A chain.

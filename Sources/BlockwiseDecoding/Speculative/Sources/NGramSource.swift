@@ -26,7 +26,8 @@ public struct NGramSource: DraftSource {
   private mutating func count(_ tokens: [TokenID]) {
     for index in max(1, countedCount)..<max(1, countedCount, tokens.count) {
       for length in 1...maximumLength where length <= index {
-        followers[length - 1][Array(tokens[index - length..<index]), default: [:]][tokens[index], default: 0] += 1
+        followers[length - 1][Array(tokens[index - length..<index]), default: [:]][
+          tokens[index], default: 0] += 1
       }
     }
     countedCount = max(countedCount, tokens.count)

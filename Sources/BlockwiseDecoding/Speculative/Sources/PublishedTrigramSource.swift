@@ -119,7 +119,8 @@ public struct PublishedTrigramSource: DraftSource {
       guard node.visits > 0 else { return .infinity }
       let (first, second) = Self.constants
       let exploration = first + log((parent.visits + second + 1) / second)
-      return node.value / node.visits + exploration * node.prior * parent.visits.squareRoot() / (1 + node.visits)
+      return node.value / node.visits + exploration * node.prior * parent.visits.squareRoot()
+        / (1 + node.visits)
     }
     return places[place].children.max { worth($0) < worth($1) } ?? place
   }
@@ -139,7 +140,9 @@ public struct PublishedTrigramSource: DraftSource {
       if !paths.contains(path) { paths.append(path) }
     }
     func tokenCount() -> Int { paths.reduce(0) { $0 + Set($1).count } }
-    while tokenCount() > Self.nodeCount, let longest = paths.indices.max(by: { paths[$0].count < paths[$1].count }) {
+    while tokenCount() > Self.nodeCount,
+      let longest = paths.indices.max(by: { paths[$0].count < paths[$1].count })
+    {
       paths.remove(at: longest)
     }
     var tree = TokenTree()
@@ -147,7 +150,9 @@ public struct PublishedTrigramSource: DraftSource {
       var parent = -1
       for token in path.prefix(context.maximumDepth) {
         let tail = Array((root + tree.path(to: parent)).suffix(2))
-        guard tree.child(of: parent, token: token) != nil || tree.count < context.maximumNodeCount else { break }
+        guard tree.child(of: parent, token: token) != nil || tree.count < context.maximumNodeCount else {
+          break
+        }
         parent = tree.insert(token, parent: parent, confidence: min(1, weight(token, behind: tail)))
       }
     }

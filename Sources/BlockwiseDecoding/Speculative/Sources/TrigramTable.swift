@@ -25,7 +25,8 @@ struct TrigramTable: Sendable {
   init(corpus: [TokenID]) {
     var all: [Pair: [TokenID: Float]] = [:]
     for index in 2..<max(2, corpus.count) {
-      all[Pair(first: corpus[index - 2], second: corpus[index - 1]), default: [:]][corpus[index], default: 0] += 1
+      all[Pair(first: corpus[index - 2], second: corpus[index - 1]), default: [:]][
+        corpus[index], default: 0] += 1
     }
     for (pair, followers) in all {
       let total = followers.values.reduce(0, +)
