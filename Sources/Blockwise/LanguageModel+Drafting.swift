@@ -9,7 +9,7 @@ extension LanguageModel {
     var recipe = try DraftRecipe(text)
     if recipe.sources.isEmpty { return nil }
     // What is known of the answer already is always worth a guess.
-    if text == "auto" || text.hasPrefix("auto,") {
+    if text.prefix(while: { $0 != "," && $0 != "+" }) == "auto" {
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
       if !options.expectedTokens.isEmpty {
         recipe.sources = try DraftRecipe("given").sources + recipe.sources

@@ -129,7 +129,7 @@ struct ModelCommandTests {
     #expect(try json.string("architecture") == "LlamaForCausalLM")
     #expect(try json.string("traits", "family") == "llama")
     #expect(try json.bool("supported"))
-    #expect(json["methods"] == ["ar"])
+    #expect(json["methods"] == ["ar", "speculative"])
     let tensors = try json.array("tensors")
     let weights = try SafetensorsFile(path: model + "/model.safetensors")
     #expect(try tensors.map { try $0.string("name") } == weights.names)

@@ -207,7 +207,7 @@ struct InspectReport {
     if case .success(let facts) = tokenizer, facts.special.contains(where: { $0.name == "mask" }) {
       hasMask = true
     }
-    return (traits.isAutoregressive ? ["ar"] : [])
+    return (traits.isAutoregressive ? ["ar", "speculative"] : [])
       + (hasMask && traits.contextMask != .causal ? ["diffusion"] : [])
   }
 

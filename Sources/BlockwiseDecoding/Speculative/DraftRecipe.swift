@@ -32,7 +32,7 @@ public struct DraftRecipe: Sendable {
   /// Whether the text can follow another distribution than that of plain decoding.
   public var isLossy: Bool { accept.isLossy }
 
-  /// Reads a recipe. `auto` stands for ``automatic``, `none` for no sources.
+  /// Reads a recipe. `auto` stands for the sources of ``automatic``, `none` for no sources.
   /// - Throws: ``RecipeError`` that points at the word.
   public init(_ text: String) throws(RecipeError) {
     let parser = RecipeParser(recipe: text)
@@ -80,16 +80,13 @@ public struct DraftRecipe: Sendable {
   private mutating func readSources(
     _ part: RecipeParser.Word, _ parser: RecipeParser
   ) throws(RecipeError) {
-    switch part.text {
-    case "none": return
-    case "auto":
-      let automatic = try DraftRecipe(Self.automatic)
-      sources = automatic.sources
-      return
-    default: break
-    }
+    if part.text == "none" { return }
     for word in Self.split(part, by: "+") {
       guard !word.text.isEmpty else { throw parser.error(word.start..<word.start + 1, "a source is missing") }
+      if word.text == "auto" {
+        sources += try DraftRecipe(Self.automatic).sources
+        continue
+      }
       let (head, path) = Self.divide(word)
       let policy = try parser.policy(
         head, slot: "draft", known: DraftSources.all, missing: DraftSources.missing)

@@ -10,6 +10,7 @@ import Testing
     #expect(try DraftRecipe("none").sources.isEmpty)
     #expect(
       try DraftRecipe("auto").sources.map(\.text) == DraftRecipe(DraftRecipe.automatic).sources.map(\.text))
+    #expect(try DraftRecipe("auto+model:a").sources.count == DraftRecipe("auto").sources.count + 1)
     #expect(try DraftRecipe("model(4):a/b").sources[0].path == "a/b")
     #expect(try DraftRecipe("model(4):a,accept=reject").shape.text == "all(64)")
   }
