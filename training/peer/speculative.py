@@ -3,8 +3,8 @@
     python training/peer/speculative.py --prompts questions.jsonl --blockwise .build/release/blockwise --rounds 9
 
 The prompts are lines with "messages" (such as those of Models/tasks). Every round asks all of them greedily in every engine,
-one after the other; the table gives tokens per second of whole answers, prompt included, medians over the rounds, and the
-speed-up over plain decoding in the same engine. llama.cpp and transformers read the same GGUF file or the training run's folder.
+one after the other. The table gives tokens per second, medians over the rounds, and the speed-up over plain decoding in the same
+engine, which is what can be compared: the peers' times include reading the prompt, Blockwise's do not. llama.cpp and transformers read the same GGUF file or the training run's folder.
 Needs torch, transformers and llama-cpp-python.
 """
 

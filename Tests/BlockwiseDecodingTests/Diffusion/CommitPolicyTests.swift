@@ -92,6 +92,23 @@ import Testing
   }
 
   /// The published hand cases of AdaBlock, a budget of 16 and thus a window of 4.
+  @Test func `running confidence opens the least sure slots of the part that is worked on, and no others`() {
+    func state(pass: Int, part: Range<Int>) -> RevisionState {
+      let step = BlockStep(
+        candidates: Array(repeating: nil, count: 8), isOpen: Array(repeating: false, count: 8),
+        scores: Array(repeating: 0, count: 8), pass: pass, scheduledCount: part.count)
+      let probabilities: [Float] = [0.2, 0.1, 0.3, 0.25, 0.9, 0.5, 0.8, 0.6]
+      return RevisionState(step: step, decided: probabilities.map { (token: 1, probability: $0) }, part: part)
+    }
+    let policy = RunningConfidence(2)
+    // Half of the part's four slots may stay after the first of two passes; what finished parts hold is not touched.
+    #expect(policy.revise(state(pass: 0, part: 4..<8)) == [.open(slot: 7), .open(slot: 5)])
+    #expect(policy.revise(state(pass: 1, part: 4..<8)).isEmpty)
+    #expect(
+      policy.revise(state(pass: 0, part: 0..<8))
+        == [.open(slot: 2), .open(slot: 3), .open(slot: 0), .open(slot: 1)])
+  }
+
   @Test func `blocks end at the strongest delimiter`() {
     let predictions: [Candidate?] =
       [

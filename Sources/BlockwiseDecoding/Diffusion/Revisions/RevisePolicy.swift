@@ -38,6 +38,18 @@ public struct RevisionState: Sendable {
   public var shadows: [Float?]
   /// The slots of the open part; all of them in blocks without parts.
   public var part: Range<Int>
+
+  /// A state; see the members.
+  public init(
+    step: BlockStep, decided: [(token: TokenID, probability: Float)?], committedNow: [Int] = [],
+    shadows: [Float?] = [], part: Range<Int>
+  ) {
+    self.step = step
+    self.decided = decided
+    self.committedNow = committedNow
+    self.shadows = shadows
+    self.part = part
+  }
 }
 
 /// One change.
