@@ -5,6 +5,11 @@ extension LanguageModel {
   /// How a request guesses ahead; nil where it does not.
   /// - Throws: ``RecipeError`` that points at the word.
   func draftRecipe(for options: GenerationOptions) throws -> DraftRecipe? {
+    if options.draft == nil, options.method == .auto, isTooSmallForGuesses, options.expectedTokens.isEmpty,
+      options.constraint == nil
+    {
+      return nil
+    }
     let text = options.draft ?? (options.method == .autoregressive ? "none" : "auto")
     var recipe = try DraftRecipe(text)
     if recipe.sources.isEmpty { return nil }
@@ -17,6 +22,10 @@ extension LanguageModel {
     }
     return recipe
   }
+
+  /// Whether passes take so little time that what guessing costs beside them is lost as a rule: below 64 MiB of weights, a few
+  /// milliseconds.
+  var isTooSmallForGuesses: Bool { summary.weightByteCount < 64 << 20 }
 
   /// Options of the decoder for a request: loads the models and texts that sources rest on, once per path.
   /// - Throws: what loading throws, ``DecodingError`` for sources that do not fit the model.

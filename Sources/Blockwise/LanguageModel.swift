@@ -93,7 +93,8 @@ public final class LanguageModel: Sendable {
         }
         return MethodDecision(
           method: GenerationOptions.Method.autoregressive.rawValue, recipe: "", isLossy: false,
-          reason: "it was asked for")
+          reason: isAsked || options.draft != nil
+            ? "it was asked for" : "passes of so small a model cost less than guessing ahead would")
       }
       return MethodDecision(
         method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy,

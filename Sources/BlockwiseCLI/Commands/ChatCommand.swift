@@ -9,7 +9,7 @@ struct ChatCommand: AsyncParsableCommand {
     commandName: "chat",
     abstract: "Talk with a model.",
     discussion: """
-      Needs a model with a chat template; the shipped base model has none. Each answer evaluates only what is new in \
+      Needs a model with a chat template, as the shipped ones have. Each answer evaluates only what is new in \
       the conversation. On a terminal, messages are edited with the usual keys and may have several lines; /help lists \
       the commands. Otherwise each line of standard input is a message or a command, a backslash at its end joins the \
       next line, and the first failure ends the program. --json prints one object for each answer.

@@ -145,6 +145,12 @@ struct GenerateCommand: AsyncParsableCommand {
         try request.promptTokens ?? model.promptTokens(utf8: text, parseSpecialTokens: !request.plainPrompt)
     }
     if let note = sampling.ineffective(options.sampling) { StandardStream.error.note("Note: \(note).") }
+    let decision = try model.decision(for: options)
+    if method.showBlocks, decision.method != DecodeMethod.diffusion.rawValue {
+      throw UsageError(
+        "--show-blocks shows masks being filled, and this request is decoded by \(decision.method); --decode diffusion fills masks where the model can"
+      )
+    }
     if let infill, !output.json { try StandardStream.output.write(infill.start) }
     let (generation, isInterrupted) = try await stream(model, tokens: tokens, options: options)
     if output.json {

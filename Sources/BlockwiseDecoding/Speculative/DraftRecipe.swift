@@ -46,6 +46,10 @@ public struct DraftRecipe: Sendable {
         try readSources(part, parser)
         continue
       }
+      guard part.text.contains("=") else {
+        throw parser.error(
+          part.range, "expected shape=… or accept=… behind the comma; sources are joined by +, without spaces")
+      }
       let (slot, value) = try parser.assignment(part)
       guard seen.insert(slot).inserted else { throw parser.error(part.range, "\(slot) is given twice") }
       switch slot {
@@ -66,6 +70,14 @@ public struct DraftRecipe: Sendable {
     // A draft model costs something before anything is known of it: whoever asks for one lets it try.
     if !isShaped, sources.contains(where: { type(of: $0.policy).pathKind == .model }) {
       shape = CostShaper(loss: 0.1)
+    }
+    if accept.textFollowsGuesses, !accept.needsWholeTree {
+      if !isShaped { shape = BestShaper(count: 16) }
+      if shape is CostShaper {
+        throw parser.error(
+          0..<max(1, text.count),
+          "accept=\(accept.text) needs shape=best or all: cost follows measured times, and the text would with it")
+      }
     }
     if accept.needsWholeTree {
       if !isShaped { shape = WholeShaper() }

@@ -18,6 +18,11 @@ public struct SpeculativeDecoder: Sendable {
     guard options.sources.count <= 64 else {
       throw DecodingError.option("sources", found: "\(options.sources.count)", expected: "at most 64")
     }
+    if options.accept.textFollowsGuesses, options.shape is CostShaper, !options.accept.needsWholeTree {
+      throw DecodingError.option(
+        "shape", found: options.shape.text,
+        expected: "best or all with accept=\(options.accept.text): the text must not follow measured times")
+    }
     if options.accept.needsWholeTree, options.shape.looksAtGuesses {
       throw DecodingError.option(
         "shape", found: options.shape.text,

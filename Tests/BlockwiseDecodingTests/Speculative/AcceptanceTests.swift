@@ -153,6 +153,15 @@ import Testing
     #expect(greedy.tokens == expected.tokens)
   }
 
+  @Test func `a rule whose text follows the guesses takes no shape that follows measured times`() {
+    #expect(throws: DecodingError.self) {
+      try SpeculativeDecoder(
+        model: hashedModel(),
+        options: SpeculativeOptions(
+          sources: [("lookup", LookupSource())], shape: CostShaper(), accept: TypicalAcceptance()))
+    }
+  }
+
   @Test func `a tree that was drawn is not cut by what was drawn`() {
     #expect(throws: DecodingError.self) {
       try SpeculativeDecoder(

@@ -8,6 +8,8 @@ public protocol AcceptRule: RecipePolicy {
   /// Whether guesses that were drawn have to be judged by what they were drawn from, so that a tree must be taken as it was
   /// drawn.
   var needsWholeTree: Bool { get }
+  /// Whether other guesses can give another text for the same seed, so that the tree must not follow measured times.
+  var textFollowsGuesses: Bool { get }
   /// Decides the token behind a node (−1 for the root), and which child goes on, if one does.
   mutating func decide(
     _ node: Int, of tree: TokenTree, with reader: inout RowReader

@@ -16,6 +16,8 @@ public struct ExactAcceptance: AcceptRule {
   public var isLossy: Bool { false }
   /// Any guesses will do.
   public var needsWholeTree: Bool { false }
+  /// No.
+  public var textFollowsGuesses: Bool { false }
 
   /// Draws and looks the guess up.
   public func decide(

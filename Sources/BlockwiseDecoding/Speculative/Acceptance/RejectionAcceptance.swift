@@ -22,6 +22,8 @@ public struct RejectionAcceptance: AcceptRule {
   public var isLossy: Bool { false }
   /// What was drawn has to be judged as it was drawn.
   public var needsWholeTree: Bool { true }
+  /// Yes, for one seed; over all seeds no.
+  public var textFollowsGuesses: Bool { true }
 
   /// Judges the siblings in the order in which they were drawn.
   public func decide(

@@ -32,6 +32,8 @@ public struct TypicalAcceptance: AcceptRule {
   public var isLossy: Bool { true }
   /// Any guesses will do.
   public var needsWholeTree: Bool { false }
+  /// Yes: what is guessed has a chance that what is not guessed has not.
+  public var textFollowsGuesses: Bool { true }
 
   /// The probability from which on a token of a distribution is typical.
   public func threshold(_ probabilities: [Float]) -> Double {
