@@ -135,7 +135,9 @@ struct GenerateTests {
   }
 
   @Test func `a lossy rule gives one text for one seed`() throws {
-    let arguments = ["--draft", "suffix,accept=typical(0.3)", "--temperature", "0.9", "--seed", "3", "-n", "60", "--json"]
+    let arguments = [
+      "--draft", "suffix,accept=typical(0.3)", "--temperature", "0.9", "--seed", "3", "-n", "60", "--json",
+    ]
     let first = try generate(arguments + ["one two one two"]).json()
     #expect(try first.bool("decode", "lossy"))
     for _ in 0..<3 {

@@ -48,7 +48,8 @@ public struct DraftRecipe: Sendable {
       }
       guard part.text.contains("=") else {
         throw parser.error(
-          part.range, "expected shape=… or accept=… behind the comma; sources are joined by +, without spaces")
+          part.range, "expected shape=… or accept=… behind the comma; sources are joined by +, without spaces"
+        )
       }
       let (slot, value) = try parser.assignment(part)
       guard seen.insert(slot).inserted else { throw parser.error(part.range, "\(slot) is given twice") }
@@ -76,7 +77,8 @@ public struct DraftRecipe: Sendable {
       if shape is CostShaper {
         throw parser.error(
           0..<max(1, text.count),
-          "accept=\(accept.text) needs shape=best or all: cost follows measured times, and the text would with it")
+          "accept=\(accept.text) needs shape=best or all: cost follows measured times, and the text would with it"
+        )
       }
     }
     if accept.needsWholeTree {

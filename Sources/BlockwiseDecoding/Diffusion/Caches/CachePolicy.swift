@@ -26,8 +26,9 @@ enum CachePolicies {
     SubBlockCache.self,
   ]
   static let missing: [String: String] = [
-    "dkv": "dKV-Cache is not built", "dllm": "dLLM-Cache is not built", "d2": "d2Cache is not built",
-    "sparse": "Sparse-dLLM is not built", "dkv-cache": "dKV-Cache is not built",
-    "d2cache": "d2Cache is not built", "sparse-dllm": "Sparse-dLLM is not built", "vicinity": "the vicinity refresh of dInfer is not built",
+    "dkv": "dKV-Cache is not built", "dkv-cache": "dKV-Cache is not built",
+    "dllm": "dLLM-Cache is not built", "d2": "d2Cache is not built", "d2cache": "d2Cache is not built",
+    "sparse": "Sparse-dLLM is not built", "sparse-dllm": "Sparse-dLLM is not built",
+    "vicinity": "the vicinity refresh of dInfer is not built",
   ]
 }

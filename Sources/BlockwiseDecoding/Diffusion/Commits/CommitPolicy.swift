@@ -24,6 +24,8 @@ enum CommitPolicies {
     EntropyBoundedCommit.self, SequentialCommit.self, DreamCommit.self, OriginCommit.self, FilterCommit.self,
   ]
   static let missing: [String: String] = [
-    "hierarchy": "the rule of dInfer is not built", "slowfast": "SlowFast sampling is not built", "prophet": "the early commit of Prophet is not built",
+    "hierarchy": "the rule of dInfer is not built",
+    "slowfast": "SlowFast sampling is not built",
+    "prophet": "the early commit of Prophet is not built",
   ]
 }

@@ -154,7 +154,8 @@ struct GivenPolicy: DraftSourcePolicy {
   func makeSource(_ resources: DraftResources) throws -> any DraftSource {
     guard !resources.expected.isEmpty else {
       throw DecodingError.option(
-        "draft=given", found: "no expected text", expected: "a text that the answer resembles (--expect FILE)")
+        "draft=given", found: "no expected text", expected: "a text that the answer resembles (--expect FILE)"
+      )
     }
     return GivenSource(resources.expected, guessCount: values[0].int)
   }
