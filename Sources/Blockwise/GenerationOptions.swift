@@ -30,7 +30,8 @@ public struct GenerationOptions: Sendable {
   public var constraint: (any TokenConstraint)?
   /// How masks are filled, in the text form of ``DenoiseRecipe``; nil takes what suits the model.
   public var recipe: String?
-  /// How text is guessed ahead, in the text form of ``DraftRecipe``; nil takes what costs nothing, `none` guesses nothing.
+  /// How text is guessed ahead, in the text form of ``DraftRecipe``; nil takes `auto` where the model is not too small for it
+  /// to pay (64 MiB), `none` guesses nothing.
   public var draft: String?
   /// What the answer is expected to resemble, as tokens: guesses follow it. Empty for nothing.
   public var expectedTokens: [TokenID] = []

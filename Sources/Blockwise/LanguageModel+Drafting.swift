@@ -16,9 +16,11 @@ extension LanguageModel {
     // What is known of the answer already is always worth a guess.
     if text.prefix(while: { $0 != "," && $0 != "+" }) == "auto" {
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
-      if !options.expectedTokens.isEmpty {
-        recipe.sources = try DraftRecipe("given").sources + recipe.sources
-      }
+    }
+    if !options.expectedTokens.isEmpty,
+      !recipe.sources.contains(where: { type(of: $0.policy).name == "given" })
+    {
+      recipe.sources = try DraftRecipe("given").sources + recipe.sources
     }
     return recipe
   }
@@ -59,9 +61,18 @@ extension LanguageModel {
       costCurve: options.costCurve ?? knownCostCurve.withLock { $0 })
   }
 
+  /// More than any corpus that is searched has.
+  private static let corpusByteLimit = 256 << 20
+
   /// The corpus in a text file, as this model's tokens.
   private func draftCorpus(_ path: String) throws -> SuffixCorpus {
     if let known = drafts.withLock({ $0.corpora[path] }) { return known }
+    guard
+      ((try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0)
+        <= Self.corpusByteLimit
+    else {
+      throw DraftFileError(path: path, reason: "it has more than \(Self.corpusByteLimit >> 20) MiB")
+    }
     guard FileKind(path) == .file, let data = FileManager.default.contents(atPath: path) else {
       throw DraftFileError(path: path, reason: "it cannot be read")
     }

@@ -171,6 +171,9 @@ struct GenerateTests {
     let found = try generate(["--expect", path, "--draft", "given,shape=all", "-n", "30", "--stats", "The"])
     #expect(found.text == plain.text)
     #expect(found.errors.contains("speculative given"))
+    // It counts beside any other source.
+    let beside = try generate(["--expect", path, "--draft", "lookup", "-n", "30", "--stats", "The"])
+    #expect(beside.text == plain.text && beside.errors.contains("speculative given(32)+lookup"))
     let missing = try generate(["--draft", "given", "The"])
     #expect(missing.code == 64)
     #expect(missing.errors.contains("no expected text"))

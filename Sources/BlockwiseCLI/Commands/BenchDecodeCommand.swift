@@ -87,6 +87,9 @@ struct BenchDecodeCommand: AsyncParsableCommand {
       throw ValidationError(
         "--draft, --traces and --costs need --prompts: random prompts say nothing of guesses")
     }
+    if costs != nil, draft.isEmpty {
+      throw ValidationError("--costs needs --draft: only guesses look at costs")
+    }
     if prompts != nil, depth != [0] || !replay.isEmpty {
       throw ValidationError("--prompts takes no --depth and no --replay")
     }

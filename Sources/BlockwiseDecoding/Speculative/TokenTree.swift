@@ -112,8 +112,8 @@ public struct TokenTree: Sendable, Hashable {
     return tokens.reversed()
   }
 
-  /// Adds another tree's guesses, as those of a source. Draws of a node are taken over only where it has no children yet:
-  /// the law of draws without replacement speaks of all of them.
+  /// Adds another tree's guesses, as those of a source. Draws of a node are taken over only where it has no children yet, and
+  /// a node whose children were drawn gets no others: the law of draws without replacement speaks of all of them.
   public mutating func merge(_ other: TokenTree, source: Int) {
     precondition(source < 64, "source number \(source)")
     var numbers: [Int] = []
@@ -121,6 +121,10 @@ public struct TokenTree: Sendable, Hashable {
     var drawn = other.draws.filter { $0.key < 0 && firstRoot < 0 }
     for (index, node) in other.nodes.enumerated() {
       let parent = node.parent < 0 ? -1 : numbers[node.parent]
+      if parent == Self.leftOut || draws[parent] != nil && child(of: parent, token: node.token) == nil {
+        numbers.append(Self.leftOut)
+        continue
+      }
       let before = nodes.count
       numbers.append(
         insert(node.token, parent: parent, confidence: node.confidence, sources: 1 << UInt64(source)))
@@ -128,6 +132,9 @@ public struct TokenTree: Sendable, Hashable {
     }
     draws.merge(drawn) { known, _ in known }
   }
+
+  /// The number of a node of a merged tree that was not taken over.
+  private static let leftOut = -2
 
   /// The tree of some of the nodes.
   /// - Parameter kept: in increasing order; the parent of each is among them.

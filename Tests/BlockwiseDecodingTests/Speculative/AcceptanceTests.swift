@@ -123,6 +123,33 @@ import Testing
     #expect(agrees(counts, with: p), "\(counts)")
   }
 
+  @Test(arguments: [true, false])
+  func `drawn guesses beside others keep the distribution`(isDrawnFirst: Bool) async throws {
+    let (p, q) = ([0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4])
+    struct Fixed: DraftSource {
+      mutating func propose(_ context: DraftContext) -> TokenTree {
+        var tree = TokenTree()
+        for token in [3, 1] as [TokenID] { tree.insert(token, parent: -1, confidence: 0.5) }
+        return tree
+      }
+    }
+    var counts = [Int](repeating: 0, count: 4)
+    for seed in 0..<30_000 {
+      let drawn = try DraftModelSource(
+        model: Self.model(q), growth: .branching([1]), contextLength: 16, vocabularyLimit: 4)
+      var sources: [(name: String, source: any DraftSource)] = [("drawn", drawn), ("fixed", Fixed())]
+      if !isDrawnFirst { sources.reverse() }
+      let (found, _) = try await Decoded.speculative(
+        Self.model(p), prompt: [0],
+        SpeculativeOptions(
+          plain: AutoregressiveOptions(
+            maximumTokenCount: 3, sampling: SamplingOptions(temperature: 1, seed: UInt64(seed))),
+          sources: sources, shape: WholeShaper(), accept: RejectionAcceptance()))
+      counts[found.tokens[1].index] += 1
+    }
+    #expect(agrees(counts, with: p), "\(counts)")
+  }
+
   @Test func `typical acceptance has the thresholds of the sheet`() {
     let rule = TypicalAcceptance()
     #expect(abs(rule.threshold(Array(repeating: 1 / 8, count: 8)) - 0.0375) < 1e-6)
@@ -134,13 +161,17 @@ import Testing
   @Test func `typical acceptance takes the longest path of likely guesses`() async throws {
     // All of eight tokens are equally likely, so everything is typical and whole chains are taken.
     let model = Self.model(Array(repeating: 1 / 8, count: 8))
+    struct Chain: DraftSource {
+      mutating func propose(_ context: DraftContext) -> TokenTree { TokenTree(chain: [1, 2, 3]) }
+    }
     let options = SpeculativeOptions(
-      plain: AutoregressiveOptions(maximumTokenCount: 6, sampling: SamplingOptions(temperature: 1, seed: 2)),
-      sources: [("given", GivenSource([5, 5, 1, 2, 3, 4, 5], guessCount: 4))], shape: WholeShaper(),
-      accept: TypicalAcceptance())
+      plain: AutoregressiveOptions(maximumTokenCount: 9, sampling: SamplingOptions(temperature: 1, seed: 2)),
+      sources: [("chain", Chain())], shape: WholeShaper(), accept: TypicalAcceptance())
     let (found, statistics) = try await Decoded.speculative(model, prompt: [0], options)
-    #expect(statistics.drafts[0].acceptedCount == statistics.drafts[0].draftedCount || found.tokens[0] != 5)
-    #expect(found.tokens.count == 6)
+    // A token from the prompt, then twice three guesses and a drawn one.
+    #expect(Array(found.tokens[1...3]) == [1, 2, 3] && Array(found.tokens[5...7]) == [1, 2, 3])
+    #expect(statistics.forwardCount == 2)
+    #expect(statistics.drafts[0].acceptedCount == 6)
     // At temperature zero it is the greedy match.
     let sharp = hashedModel()
     let plain = AutoregressiveOptions(maximumTokenCount: 20)

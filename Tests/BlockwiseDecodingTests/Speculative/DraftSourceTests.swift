@@ -178,6 +178,18 @@ import Testing
     #expect(source.propose(DraftContext(tokens: [0, 1, 2, 9, 4, 5])).nodes.map(\.token) == [6, 7])
   }
 
+  @Test func `a draft model guesses nothing where it has no room or does not know a token`() async throws {
+    let small = hashedModel(vocabularyCount: 4, contextLength: 12)
+    var source = try DraftModelSource(model: small, growth: .chain(3), contextLength: 96, vocabularyLimit: 4)
+    func guesses(_ tokens: [TokenID]) async throws -> Int {
+      try await source.propose(DraftContext(tokens: tokens, maximumDepth: 60)).count
+    }
+    #expect(try await guesses([1, 2, 3]) > 0)
+    #expect(try await guesses([1, 2, 7]) == 0)
+    #expect(try await guesses(Array(repeating: 1, count: 11)) == 0)
+    #expect(try await guesses([1, 2]) > 0)
+  }
+
   @Test func `a draft model that fills masks is refused`() {
     let model = TableModel(vocabularyCount: 4, maskToken: 3, contextMask: .bidirectional) { _, _ in
       [0, 0, 0, 0]

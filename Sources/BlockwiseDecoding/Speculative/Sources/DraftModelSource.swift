@@ -17,6 +17,14 @@ public struct DraftModelSource: DraftSource {
     case branching([Int])
     /// Stochastic beam search: the best `width` of the perturbed paths at each of `depth` depths.
     case beams(width: Int, depth: Int)
+
+    /// Tokens of the longest path.
+    var depth: Int {
+      switch self {
+      case .chain(let depth), .beams(_, let depth): depth
+      case .branching(let counts): counts.count
+      }
+    }
   }
 
   /// The draft model.
@@ -61,12 +69,12 @@ public struct DraftModelSource: DraftSource {
 
   /// Reads the prompt.
   public mutating func start(_ prompt: [TokenID]) async throws {
-    if prompt.count < cache.contextLength { try await read(prompt) }
+    if canRead(prompt, ahead: 0) { try await read(prompt) }
   }
 
   /// A tree.
   public mutating func propose(_ context: DraftContext) async throws -> TokenTree {
-    guard context.tokens.count + context.maximumDepth < cache.contextLength else { return TokenTree() }
+    guard canRead(context.tokens, ahead: min(growth.depth, context.maximumDepth)) else { return TokenTree() }
     var sampler =
       try self.sampler
       ?? Sampler(
@@ -90,6 +98,12 @@ public struct DraftModelSource: DraftSource {
         beams.grow(&tree, level, distributions, context)
       }
     }
+  }
+
+  /// Whether the draft model knows the tokens and has room for them and so many more.
+  private func canRead(_ tokens: [TokenID], ahead count: Int) -> Bool {
+    tokens.count + count < cache.contextLength
+      && tokens.allSatisfy { $0.index < model.traits.vocabularyCount }
   }
 
   /// Brings the cache to the tokens, and leaves the last one's logits in the buffer.
