@@ -51,6 +51,12 @@ extension LanguageModel {
             1, 0.02 + 1.5 * Double(draft.summary.weightByteCount) / Double(max(1, summary.weightByteCount)))
           resources.sharedVocabularyCount = min(
             resources.vocabularyLimit, draft.tokenizer.vocabularyCount, draft.traits.vocabularyCount)
+        case .heads:
+          let heads = try await draftHeads(path)
+          resources.heads = heads
+          // About a third of them are read for a level.
+          resources.stepCost = min(
+            1, 0.02 + 0.5 * Double(heads.byteCount) / Double(max(1, summary.weightByteCount)))
         case nil: break
         }
       }
@@ -89,6 +95,18 @@ extension LanguageModel {
     return corpus
   }
 
+  /// Heads on this model's hidden states.
+  private func draftHeads(_ name: String) async throws -> DraftHeads {
+    if let known = drafts.withLock({ $0.heads[name] }) { return known }
+    guard let target = network as? DecoderModel else {
+      throw DraftFileError(path: name, reason: "this model has no hidden states")
+    }
+    let path = try ModelLocator.standard.path(for: name)
+    let heads = try await LoadingThread.run { try DraftHeads.load(path: path, target: target) }
+    drafts.withLock { $0.heads[name] = heads }
+    return heads
+  }
+
   /// A model that writes ahead, with the same tokens.
   private func draftModel(_ path: String) async throws -> LanguageModel {
     if let known = drafts.withLock({ $0.models[path] }) { return known }
@@ -106,9 +124,10 @@ extension LanguageModel {
   }
 }
 
-/// Models and texts that sources of guesses rest on, by path.
+/// Models, heads and texts that sources of guesses rest on, by path.
 struct LoadedDrafts: Sendable {
   var models: [String: LanguageModel] = [:]
+  var heads: [String: DraftHeads] = [:]
   var corpora: [String: SuffixCorpus] = [:]
 }
 

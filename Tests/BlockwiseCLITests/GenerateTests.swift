@@ -123,8 +123,11 @@ struct GenerateTests {
 
   @Test(arguments: [
     "lookup", "ngram", "suffix", "recycle", "adaptive", "aded", "suffix+recycle,shape=best(6)",
+    "medusa:HEADS/medusa,shape=all", "hydra:HEADS/hydra,shape=all", "hydra:HEADS/hydra-prefix,shape=best(9)",
+    "eagle:HEADS/eagle,shape=all", "eagle(3,1):HEADS/eagle", "auto+eagle:HEADS/eagle",
   ])
   func `every draft source gives the plain text, greedy and sampled`(draft: String) throws {
+    let draft = draft.replacing("HEADS", with: CommandLineTool.packageFolder + "/Tests/Fixtures/heads")
     for sampling in [[], ["--temperature", "0.9", "--seed", "4"], ["--repetition-penalty", "1.2"]] {
       let prompt = "one two three four one two three four one two"
       let plain = try generate(["--decode", "ar", "-n", "40"] + sampling + [prompt])
@@ -179,7 +182,17 @@ struct GenerateTests {
     #expect(missing.errors.contains("no expected text"))
   }
 
-  @Test(arguments: ["suffix:nowhere.txt", "model:nowhere"])
+  @Test(arguments: [
+    ("medusa:HEADS/eagle", "heads of eagle"), ("eagle:HEADS", "no config.json"),
+  ])
+  func `a folder without the heads that a source needs is refused`(draft: String, word: String) throws {
+    let draft = draft.replacing("HEADS", with: CommandLineTool.packageFolder + "/Tests/Fixtures/heads")
+    let output = try generate(["--draft", draft, "The"])
+    #expect(output.code != 0)
+    #expect(output.errors.contains(word), "\(output.errors)")
+  }
+
+  @Test(arguments: ["suffix:nowhere.txt", "model:nowhere", "eagle:nowhere"])
   func `a file that a source rests on and that is not there is a failure`(draft: String) throws {
     let output = try generate(["--draft", draft, "The"])
     #expect(output.code == 1)

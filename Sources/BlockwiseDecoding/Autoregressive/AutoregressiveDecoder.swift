@@ -109,8 +109,11 @@ public struct AutoregressiveDecoder: Sendable {
 
   /// What is asked of the row that speaks of the next token: rows of the head that stand for no token are not computed and
   /// count in no statistics.
-  var outputs: OutputRequest {
-    var last = OutputRequest(rows: .last)
+  var outputs: OutputRequest { outputs(taps: []) }
+
+  /// The same, with hidden states.
+  func outputs(taps: [OutputRequest.Tap]) -> OutputRequest {
+    var last = OutputRequest(rows: .last, taps: taps)
     let limit = options.vocabularyLimit ?? model.traits.vocabularyCount
     if limit < model.traits.vocabularyCount {
       var tokens = TokenMask(vocabularyCount: model.traits.vocabularyCount)
@@ -121,12 +124,16 @@ public struct AutoregressiveDecoder: Sendable {
   }
 
   /// Evaluates whatever of the prompt the cache does not hold, and leaves the last row's output in `result`.
+  /// - Parameters:
+  ///   - taps: hidden states that are recorded.
+  ///   - didRead: called after every pass with the positions that it read.
   /// - Returns: whether all of it was read; false where the task was cancelled.
   func prefill(
     _ prompt: [TokenID], cache: CacheHandle, into result: BlockResultBuffer,
-    statistics: inout GenerationStatistics, progress: (Int, Int) -> Void
+    statistics: inout GenerationStatistics, taps: [OutputRequest.Tap] = [],
+    progress: (Int, Int) -> Void, didRead: (Range<Int>) async throws -> Void = { _ in }
   ) async throws -> Bool {
-    let last = outputs
+    let last = outputs(taps: taps)
     var done = min(try cache.committedCount, prompt.count - 1)
     try cache.truncate(to: done)
     statistics.promptTokenCount = prompt.count
@@ -134,11 +141,12 @@ public struct AutoregressiveDecoder: Sendable {
     while done < prompt.count {
       if Task.isCancelled { return false }
       let end = min(done + options.prefillRowCount, prompt.count)
-      let outputs = end == prompt.count ? last : OutputRequest(rows: .none)
+      let outputs = end == prompt.count ? last : OutputRequest(rows: .none, taps: taps)
       let plan = BlockPlan(tokens: prompt[done..<end], at: done, outputs: outputs)
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
       statistics.prefillTiming += result.timing
       statistics.prefilledTokenCount += end - done
+      try await didRead(done..<end)
       done = end
       progress(done, prompt.count)
     }

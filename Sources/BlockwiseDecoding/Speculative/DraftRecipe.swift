@@ -1,7 +1,7 @@
 /// How text is guessed ahead: sources joined by `+`, how their guesses are cut, and what becomes of them.
 ///
 /// The text form: `suffix+recycle,shape=cost(32),accept=exact`, `suffix(24,2):notes.txt`, `model(8):PATH`. A path goes to
-/// the next `+` or `,`.
+/// the next `+` or `,`; between double quotes it may hold them.
 public struct DraftRecipe: Sendable {
   /// One source with its path.
   public struct Source: Sendable {
@@ -11,7 +11,10 @@ public struct DraftRecipe: Sendable {
     public var path: String?
 
     /// As the text form spells it.
-    public var text: String { policy.text + (path.map { ":" + $0 } ?? "") }
+    public var text: String {
+      guard let path else { return policy.text }
+      return policy.text + ":" + (path.contains { "+,".contains($0) } ? "\"\(path)\"" : path)
+    }
   }
 
   /// Where guesses come from; none for plain decoding.
@@ -68,8 +71,8 @@ public struct DraftRecipe: Sendable {
           part.start..<part.start + max(1, slot.count), "there is no slot \(slot); slots are shape, accept")
       }
     }
-    // A draft model costs something before anything is known of it: whoever asks for one lets it try.
-    if !isShaped, sources.contains(where: { type(of: $0.policy).pathKind == .model }) {
+    // A draft model or heads cost something before anything is known of it: whoever asks for one lets it try.
+    if !isShaped, sources.contains(where: { [.model, .heads].contains(type(of: $0.policy).pathKind) }) {
       shape = CostShaper(loss: 0.1)
     }
     if accept.textFollowsGuesses, !accept.needsWholeTree {
@@ -109,16 +112,34 @@ public struct DraftRecipe: Sendable {
       switch (type(of: policy).pathKind, path) {
       case (nil, let path?): throw parser.error(path.range, "\(name) takes no path")
       case (.model, nil): throw parser.error(word.range, "\(name) needs a model: \(name):PATH")
+      case (.heads, nil): throw parser.error(word.range, "\(name) needs a folder of heads: \(name):FOLDER")
       case (_, let path?) where path.text.isEmpty:
         throw parser.error(word.range, "the path is empty")
       default: break
       }
-      sources.append(Source(policy: policy, path: path.map { String($0.text) }))
+      sources.append(
+        Source(
+          policy: policy,
+          path: try path.map { (path) throws(RecipeError) in
+            try Self.unquoted(path, parser)
+          }))
     }
     if sources.count > 16 { throw parser.error(part.range, "at most 16 sources, found \(sources.count)") }
   }
 
   // MARK: Text
+
+  /// A path without its quotes.
+  private static func unquoted(
+    _ path: RecipeParser.Word, _ parser: RecipeParser
+  ) throws(RecipeError) -> String {
+    guard path.text.first == "\"" else { return String(path.text) }
+    let inner = path.text.dropFirst().dropLast()
+    guard path.text.count > 2, path.text.last == "\"", !inner.contains("\"") else {
+      throw parser.error(path.range, "the quotes of a path stand around all of it")
+    }
+    return String(inner)
+  }
 
   /// The word before the first colon outside of parentheses, and the path behind it.
   private static func divide(_ word: RecipeParser.Word) -> (RecipeParser.Word, RecipeParser.Word?) {
@@ -140,18 +161,20 @@ public struct DraftRecipe: Sendable {
     split(RecipeParser.Word(text: Substring(text), start: 0), by: separator)
   }
 
-  /// Parts between separators outside of parentheses.
+  /// Parts between separators outside of parentheses and quotes.
   private static func split(_ word: RecipeParser.Word, by separator: Character) -> [RecipeParser.Word] {
     var parts: [RecipeParser.Word] = []
     var depth = 0
+    var isQuoted = false
     var begin = word.text.startIndex
     var start = word.start
     var position = word.start
     for index in word.text.indices {
       let character = word.text[index]
+      if character == "\"" { isQuoted.toggle() }
       if character == "(" { depth += 1 }
       if character == ")" { depth -= 1 }
-      if character == separator, depth <= 0 {
+      if character == separator, depth <= 0, !isQuoted {
         parts.append(RecipeParser.Word(text: word.text[begin..<index], start: start))
         begin = word.text.index(after: index)
         start = position + 1

@@ -1,5 +1,5 @@
 public import BlockwiseFiles
-internal import BlockwiseModels
+public import BlockwiseModels
 
 /// Where guesses come from: a table of what was written before, a smaller model, heads on the hidden state.
 ///
@@ -15,6 +15,12 @@ public protocol DraftSource: Sendable {
   /// For costly sources, what a step is thought to cost before it is measured, in passes of one row.
   var assumedStepCost: Double { get }
 
+  /// Places of the model's network whose hidden states it wants of the tokens of the text.
+  var wantedTaps: [OutputRequest.Tap] { get }
+
+  /// Takes in hidden states of the next tokens of the text. Those of tokens that a cache held before the generation are never
+  /// told; all others are, in order, each before the first proposal that can rest on it.
+  mutating func read(_ states: TokenStates) async throws
   /// Takes in the tokens before the first guess.
   mutating func start(_ prompt: [TokenID]) async throws
   /// Guesses what follows the last token.
@@ -28,8 +34,12 @@ extension DraftSource {
   public var wantedTopCount: Int { 0 }
   /// No.
   public var isCostly: Bool { false }
+  /// None.
+  public var wantedTaps: [OutputRequest.Tap] { [] }
   /// Cautious.
   public var assumedStepCost: Double { 0.3 }
+  /// Nothing to take in.
+  public mutating func read(_ states: TokenStates) async throws {}
   /// Nothing to take in.
   public mutating func start(_ prompt: [TokenID]) async throws {}
   /// Nothing to learn.

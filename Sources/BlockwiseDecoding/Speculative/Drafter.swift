@@ -46,6 +46,37 @@ struct Drafter {
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
   }
 
+  /// The hidden states that sources want.
+  var wantedTaps: [OutputRequest.Tap] {
+    var taps: [OutputRequest.Tap] = []
+    for source in sources { for tap in source.wantedTaps where !taps.contains(tap) { taps.append(tap) } }
+    return taps
+  }
+
+  /// Hands hidden states to the sources that want some.
+  /// - Parameter isPrompt: whether reading them belongs to the prompt and not to what guessing has to earn.
+  mutating func read(_ states: TokenStates, isPrompt: Bool) async throws {
+    for index in sources.indices where !sources[index].wantedTaps.isEmpty {
+      let start = clock.now
+      try await sources[index].read(states)
+      let seconds = (clock.now - start) / .seconds(1)
+      statistics[index].seconds += seconds
+      if !isPrompt { unpaidSeconds += seconds }
+    }
+  }
+
+  /// The same, from some rows of a pass.
+  mutating func readStates(
+    of result: BlockResultBuffer, rows: [Int], rowCount: Int, firstPosition: Int, isPrompt: Bool
+  ) async throws {
+    let taps = wantedTaps
+    guard !taps.isEmpty,
+      let states = TokenStates(
+        result, rows: rows, rowCount: rowCount, firstPosition: firstPosition, taps: taps)
+    else { return }
+    try await read(states, isPrompt: isPrompt)
+  }
+
   mutating func start(_ prompt: [TokenID]) async throws {
     for index in sources.indices {
       let start = clock.now

@@ -30,7 +30,7 @@ struct SpeculativeRun {
     drafter = Drafter(decoder.options, vocabularyCount: plain.model.traits.vocabularyCount)
     rule = decoder.options.accept
     constraint = plain.options.constraint
-    outputs = plain.outputs
+    outputs = plain.outputs(taps: drafter.wantedTaps)
     reader = RowReader(
       sampler: try Sampler(
         options: plain.options.sampling, vocabularyCount: plain.model.traits.vocabularyCount,
@@ -42,19 +42,29 @@ struct SpeculativeRun {
     progress: (Int, Int) -> Void, commit: (SampledToken) async throws -> Bool
   ) async throws -> FinishReason {
     let start = clock.now
+    // Copies, because the statistics are written meanwhile.
+    var drafter = self.drafter
+    let result = self.result
     let isRead = try await plain.prefill(
-      reader.history, cache: cache, into: result, statistics: &statistics, progress: progress)
-    if isRead { try await drafter.start(reader.history) }
+      reader.history, cache: cache, into: result, statistics: &statistics, taps: outputs.taps,
+      progress: progress,
+      didRead: { rows in
+        try await drafter.readStates(
+          of: result, rows: Array(0..<rows.count), rowCount: rows.count, firstPosition: rows.lowerBound,
+          isPrompt: true)
+      })
+    self.drafter = drafter
+    if isRead { try await self.drafter.start(reader.history) }
     let prefilled = clock.now
     statistics.prefillSeconds = (prefilled - start) / .seconds(1)
     guard isRead else { return .cancelled }
     defer {
       statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
-      statistics.drafts = drafter.statistics
+      statistics.drafts = self.drafter.statistics
     }
     do {
       let reason = try await decode(commit)
-      drafter.count(tree, path: path)
+      self.drafter.count(tree, path: path)
       try settle()
       return reason
     } catch {
@@ -111,6 +121,11 @@ struct SpeculativeRun {
   /// Learns from the last pass, guesses, and evaluates root and guesses.
   private mutating func nextPass() async throws {
     let accepted = path
+    if statistics.forwardCount > 0 {
+      try await drafter.readStates(
+        of: result, rows: accepted, rowCount: tree.count + 1,
+        firstPosition: reader.history.count - 1 - newCount, isPrompt: false)
+    }
     if !tree.isEmpty { drafter.count(tree, path: path) }
     try settle()
     let count = reader.history.count

@@ -65,6 +65,11 @@ public struct DecoderConfiguration: Sendable, Hashable {
   public var tiesEmbeddings = false
   /// Experts instead of one feed-forward network in some layers.
   public var mixture: Mixture?
+  /// Every row is a token and a vector: attention reads the norms of the token's embedding and of the vector side by side, and
+  /// the vector is the residual stream (EAGLE-3, arXiv 2503.01840). Such a decoder has one layer.
+  public var readsPairs = false
+  /// Rows of the head where they are not one per token (EAGLE-3's frequent tokens).
+  public var logitCount: Int?
 
   /// An activation function.
   public enum Activation: Sendable, Hashable {
@@ -90,6 +95,10 @@ public struct DecoderConfiguration: Sendable, Hashable {
     public var layers: [Bool]
   }
 
+  /// Rows of the head.
+  var outputCount: Int { logitCount ?? vocabularyCount }
+  /// Columns of the fused q, k, v projection.
+  var attentionInputSize: Int { readsPairs ? 2 * hiddenSize : hiddenSize }
   /// Rows of the fused q, k, v projection.
   var queryKeyValueSize: Int { (headCount + 2 * keyValueHeadCount) * headDimension }
   var querySize: Int { headCount * headDimension }

@@ -16,7 +16,7 @@ public final class DecoderModel: BlockModel {
   let mode: MatmulMode
   let pool: WorkerPool
   let workspace: DecoderWorkspace
-  private let engine: EngineThread
+  let engine: EngineThread
 
   init(
     description: ModelDescription, weights: DecoderWeights, options: ModelLoadOptions, kernels: Kernels,
@@ -92,7 +92,8 @@ public final class DecoderModel: BlockModel {
       layouts.append(
         try PassLayout(
           plan: pass.plan, cache: lent[lent.count - 1].cache, vocabularyCount: configuration.vocabularyCount,
-          layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize))
+          layerCount: configuration.layerCount, hiddenSize: configuration.hiddenSize,
+          logitCount: configuration.outputCount, readsPairs: configuration.readsPairs))
     }
     // Memory is the last thing that can fail: behind it the caches change.
     try reserveMemory(batch, result)
@@ -120,7 +121,7 @@ public final class DecoderModel: BlockModel {
   /// Makes all memory of a pass ready but that of the cache and of attention scores.
   /// - Throws: ``CacheError/outOfMemory(byteCount:)``.
   private func reserveMemory(_ batch: [SequencePass], _ result: BlockResultBuffer) throws {
-    let vocabulary = configuration.vocabularyCount
+    let vocabulary = configuration.outputCount
     var rowCount = 0
     var outputCount = 0
     var masksAreUsed = false

@@ -30,7 +30,7 @@ extension DecoderPass {
 
   /// Final norm and head of the requested rows, those of all sequences together: the head's weights are read once.
   func head(into result: BlockResultBuffer) {
-    let vocabulary = configuration.vocabularyCount
+    let vocabulary = configuration.outputCount
     workspace.withHeadOutputs { outputs in
       collect(&outputs, result, vocabulary)
       for first in stride(from: 0, to: outputs.count, by: DecoderWorkspace.headRowLimit) {
@@ -55,7 +55,7 @@ extension DecoderPass {
   private func headRows(_ outputs: ArraySlice<HeadOutput>, into result: BlockResultBuffer) {
     let head = model.weights.head
     workspace.withLogitRows { rows, statistics in
-      let wordCount = (configuration.vocabularyCount + 63) / 64
+      let wordCount = (configuration.outputCount + 63) / 64
       for (index, output) in outputs.enumerated() {
         var words: UnsafeMutablePointer<UInt64>?
         if let allowed = output.allowed {

@@ -70,7 +70,11 @@ struct DecoderPass {
     embed()
     record(.embedding, into: result)
     let layers = model.weights.layers
-    if let first = layers.first { step(.normalize(first.attentionNorm)) }
+    if configuration.readsPairs {
+      pair(layers[0])
+    } else if let first = layers.first {
+      step(.normalize(first.attentionNorm))
+    }
     for index in layers.indices {
       attention(index, layers[index])
       feedForward(layers[index], next: index + 1 < layers.count ? layers[index + 1].attentionNorm : nil)
@@ -109,12 +113,30 @@ struct DecoderPass {
     }
   }
 
+  /// The first attention's input where rows are pairs: the norms of embedding and vector side by side.
+  private func pair(_ layer: DecoderWeights.Layer) {
+    guard let paired = workspace.paired, let vectorNorm = layer.vectorNorm else { return }
+    let size = configuration.hiddenSize
+    for sequence in sequences {
+      for row in 0..<sequence.plan.rowCount {
+        let target = paired.row(sequence.firstRow + row)
+        model.weights.embedding.decodeRow(sequence.plan.tokens[row].index, into: target)
+        norm(layer.attentionNorm).apply(
+          to: target, stride: size, rowCount: 1, columnCount: size, into: target, outputStride: size)
+        norm(vectorNorm).apply(
+          to: workspace.hidden.pointer + (sequence.firstRow + row) * size, stride: size, rowCount: 1,
+          columnCount: size, into: target + size, outputStride: size)
+      }
+    }
+    if model.mode == .int8 { pool.run(rowCount, job: RoundingJob(rows: paired, kernels: kernels)) }
+  }
+
   // MARK: Attention
 
   /// From the normed residual stream to that of the feed-forward network.
   private func attention(_ index: Int, _ layer: DecoderWeights.Layer) {
     project(
-      layer.queryKeyValue, input: workspace.normed, rowCount: rowCount,
+      layer.queryKeyValue, input: workspace.paired ?? workspace.normed, rowCount: rowCount,
       output: workspace.queryKeyValue.pointer, stride: configuration.queryKeyValueSize)
     for sequence in sequences { prepareRows(of: sequence, layerIndex: index, layer) }
     workspace.timing.attention += seconds {

@@ -26,6 +26,8 @@ final class DecoderWeights: Sendable {
 
   struct Layer: Sendable {
     var attentionNorm: Norm
+    /// Of the vectors that rows bring along.
+    var vectorNorm: Norm?
     var queryKeyValue: Projection
     var attentionPostNorm: Norm?
     var feedForwardPostNorm: Norm?
@@ -69,7 +71,7 @@ final class DecoderWeights: Sendable {
     for layer in layers {
       norms += [
         layer.attentionNorm, layer.feedForwardNorm, layer.attentionPostNorm, layer.feedForwardPostNorm,
-        layer.queryNorm, layer.keyNorm,
+        layer.queryNorm, layer.keyNorm, layer.vectorNorm,
       ]
       count += (layer.queryKeyValue.bias?.count ?? 0) + (layer.attentionOutput.bias?.count ?? 0)
       if case .dense(let gateUp, let down) = layer.feedForward {
@@ -92,6 +94,9 @@ final class DecoderWeights: Sendable {
 
   /// Whether any matrix has an int8 form of its product.
   var hasQuantizedMatrix: Bool { matrices.contains { MatmulMode.int8.resolved(for: $0.format) == .int8 } }
+
+  /// All matrices, each once.
+  var allMatrices: [PackedMatrix] { matrices }
 
   private var matrices: [PackedMatrix] {
     var all: [PackedMatrix] = []
@@ -117,20 +122,27 @@ final class DecoderWeights: Sendable {
   /// Packs all weights of a checkpoint.
   /// - Parameters:
   ///   - keepsBlocks: whether block types that no kernel computes with stay as they are.
+  ///   - shared: weights of the model that this one accompanies: its embedding and head serve where the store has none.
+  ///   - rounding: float matrices whose rows are whole blocks of 32 become Q8_0.
   ///   - progress: called with the share of layers that are done.
   init(
     store: any WeightStore, description: ModelDescription, pool: WorkerPool, keepsBlocks: Bool,
-    progress: (Double) -> Void
+    shared: DecoderWeights? = nil, rounding: Bool = false, progress: (Double) -> Void
   ) throws {
     let configuration = description.configuration
     let names = description.names
-    let packer = WeightPacker(store: store, pool: pool, scratch: keepsBlocks ? ScratchTiles() : nil)
+    let packer = WeightPacker(
+      store: store, pool: pool, scratch: keepsBlocks ? ScratchTiles() : nil, rounding: rounding)
     let hidden = configuration.hiddenSize
     let vocabulary = configuration.vocabularyCount
     let steps = Double(configuration.layerCount + 2)
 
-    embedding = try packer.embedding(
-      names.embedding, [vocabulary, hidden], isHead: configuration.tiesEmbeddings)
+    if let shared, !store.contains(names.embedding) {
+      embedding = shared.embedding
+    } else {
+      embedding = try packer.embedding(
+        names.embedding, [vocabulary, hidden], isHead: configuration.tiesEmbeddings)
+    }
     progress(1 / steps)
     var layers: [Layer] = []
     for index in 0..<configuration.layerCount {
@@ -140,10 +152,12 @@ final class DecoderWeights: Sendable {
     self.layers = layers
     finalNorm = try packer.norm(names.finalNorm, hidden, configuration)
     head =
-      if configuration.tiesEmbeddings, case .packed(let matrix) = embedding {
+      if let shared, !store.contains(names.head) {
+        shared.head
+      } else if configuration.tiesEmbeddings, case .packed(let matrix) = embedding {
         Projection(parts: [matrix], bias: nil)
       } else {
-        try packer.projection([(names.head, vocabulary)], columns: hidden)
+        try packer.projection([(names.head, configuration.outputCount)], columns: hidden)
       }
     rotaryScaling = try packer.rotaryScaling(description.rotaryTensors, configuration)
     progress(1)
@@ -151,11 +165,25 @@ final class DecoderWeights: Sendable {
 }
 
 /// Reads tensors of a checkpoint with the checks that every one of them needs, and packs them.
-private struct WeightPacker {
+struct WeightPacker {
   let store: any WeightStore
   let pool: WorkerPool
   /// Set where block types keep their blocks.
-  let scratch: ScratchTiles?
+  fileprivate let scratch: ScratchTiles?
+  /// Whether float matrices become Q8_0.
+  let rounding: Bool
+
+  /// A packer of floats and blocks that kernels compute with.
+  init(store: any WeightStore, pool: WorkerPool, rounding: Bool) {
+    self.init(store: store, pool: pool, scratch: nil, rounding: rounding)
+  }
+
+  fileprivate init(store: any WeightStore, pool: WorkerPool, scratch: ScratchTiles?, rounding: Bool) {
+    self.store = store
+    self.pool = pool
+    self.scratch = scratch
+    self.rounding = rounding
+  }
 
   func layer(
     _ index: Int, _ configuration: DecoderConfiguration, _ names: TensorNames
@@ -173,8 +201,10 @@ private struct WeightPacker {
     }
     return DecoderWeights.Layer(
       attentionNorm: try norm(names.weight(index, names.attentionNorm), hidden, configuration),
+      vectorNorm: configuration.readsPairs
+        ? try norm(names.weight(index, names.vectorNorm), hidden, configuration) : nil,
       queryKeyValue: try projection(
-        attention.map { (names.weight(index, $0.0), $0.1) }, columns: hidden,
+        attention.map { (names.weight(index, $0.0), $0.1) }, columns: configuration.attentionInputSize,
         biases: hasBias ? attention.map { (names.bias(index, $0.0), $0.1) } : [], rowOrder: order),
       attentionPostNorm: configuration.hasPostNorms
         ? try norm(names.weight(index, names.attentionPostNorm), hidden, configuration) : nil,
@@ -409,6 +439,9 @@ private struct WeightPacker {
       precondition(views.count == 1, "\(views.count) matrices of blocks that are kept one by one")
       return try keep(views[0], stored, scratch, columns: columns, rowOrder: rowOrder)
     }
+    if rounding, columns % 32 == 0, [.f32, .f16, .bf16].contains(format) {
+      return try packRounded(views, columns: columns, rowOrder: rowOrder)
+    }
     var sources: [PackedMatrix.Source] = []
     for view in views {
       guard let base = view.bytes.baseAddress else {
@@ -434,6 +467,57 @@ private struct WeightPacker {
         })
     } catch {
       throw translated(error, views: views, columns: columns)
+    }
+  }
+
+  /// Float matrices as Q8_0, a row at a time.
+  private func packRounded(
+    _ views: [TensorView], columns: Int, rowOrder: ((Int) -> Int)?
+  ) throws -> PackedMatrix {
+    guard let rowByteCount = RowEncoding.q8_0.rowByteCount(elementCount: columns) else {
+      preconditionFailure("\(columns) columns are whole blocks")
+    }
+    let rowCount = views.reduce(0) { $0 + $1.shape[0] }
+    var bytes = [UInt8](repeating: 0, count: rowCount * rowByteCount)
+    var row = [Float](repeating: 0, count: columns)
+    var written = 0
+    for view in views {
+      guard let base = view.bytes.baseAddress, let size = view.type.byteCount(elementCount: columns) else {
+        continue
+      }
+      for index in 0..<view.shape[0] {
+        row.withUnsafeMutableBufferPointer { row in
+          if let target = row.baseAddress {
+            _ = view.type.decode(base + index * size, elementCount: columns, into: target)
+          }
+        }
+        do {
+          try bytes.withUnsafeMutableBytes { bytes in
+            let target = bytes[written * rowByteCount..<(written + 1) * rowByteCount]
+            try row.withUnsafeBufferPointer { row in
+              try RowEncoding.q8_0.encode(
+                row, columnCount: columns, into: UnsafeMutableRawBufferPointer(rebasing: target))
+            }
+          }
+        } catch {
+          throw ModelError.nonFiniteWeight(name: view.name, row: index, file: view.file)
+        }
+        written += 1
+      }
+      view.release()
+    }
+    return try bytes.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else {
+        throw ModelError.tensorShape(
+          name: views[0].name, expected: [1, columns], found: views[0].shape, file: views[0].file)
+      }
+      do throws(PackingError) {
+        return try PackedMatrix(
+          format: .q8_0, columns: columns,
+          sources: [PackedMatrix.Source(base: base, rowCount: rowCount)], pool: pool, rowOrder: rowOrder)
+      } catch {
+        throw translated(error, views: views, columns: columns)
+      }
     }
   }
 

@@ -13,6 +13,8 @@ final class DecoderWorkspace: @unchecked Sendable {
   private(set) var hidden: AlignedBuffer<Float>
   /// Input of the projections of the residual stream, `[rows, hidden]` and its int8 form.
   private(set) var normed: ActivationRows
+  /// Norms of embedding and vector side by side, `[rows, 2 · hidden]`, where rows are pairs.
+  private(set) var paired: ActivationRows?
   /// Fused q, k, v, f32 `[rows, q + k + v]`.
   private(set) var queryKeyValue: AlignedBuffer<Float>
   /// Output of attention, `[rows, heads · head dimension]`.
@@ -65,10 +67,13 @@ final class DecoderWorkspace: @unchecked Sendable {
     projected = try AlignedBuffer(count: rows * configuration.hiddenSize)
     headInput = try ActivationRows(capacity: 1, columnCount: configuration.hiddenSize)
     logits = try LogitMemory(
-      rowCapacity: 1, vocabularyCount: configuration.vocabularyCount, workerCount: workerCount)
+      rowCapacity: 1, vocabularyCount: configuration.outputCount, workerCount: workerCount)
     allowed = try AlignedBuffer(count: 0)
     scores = try AlignedBuffer(count: 0)
     rowCapacity = rows
+    if configuration.readsPairs {
+      paired = try ActivationRows(capacity: rows, columnCount: 2 * configuration.hiddenSize)
+    }
     if let mixture = configuration.mixture {
       experts = try ExpertWorkspace(mixture: mixture, hiddenSize: configuration.hiddenSize, rowCapacity: rows)
     }
@@ -88,6 +93,9 @@ final class DecoderWorkspace: @unchecked Sendable {
     let gateUp = try AlignedBuffer<Float>(count: rowCount * 2 * configuration.feedForwardSize)
     let inner = try ActivationRows(capacity: rowCount, columnCount: configuration.feedForwardSize)
     let projected = try AlignedBuffer<Float>(count: rowCount * hiddenSize)
+    if configuration.readsPairs {
+      paired = try ActivationRows(capacity: rowCount, columnCount: 2 * hiddenSize)
+    }
     if let mixture = configuration.mixture {
       experts = try ExpertWorkspace(mixture: mixture, hiddenSize: hiddenSize, rowCapacity: rowCount)
     }
@@ -115,13 +123,13 @@ final class DecoderWorkspace: @unchecked Sendable {
     guard rowCount > logits.rowCapacity else { return }
     let headInput = try ActivationRows(capacity: rowCount, columnCount: configuration.hiddenSize)
     let logits = try LogitMemory(
-      rowCapacity: rowCount, vocabularyCount: configuration.vocabularyCount, workerCount: workerCount)
+      rowCapacity: rowCount, vocabularyCount: configuration.outputCount, workerCount: workerCount)
     (self.headInput, self.logits) = (headInput, logits)
   }
 
   /// Room for the allowed entries of `rowCount` rows.
   func reserveAllowed(rowCount: Int) throws {
-    let needed = rowCount * ((configuration.vocabularyCount + 63) / 64)
+    let needed = rowCount * ((configuration.outputCount + 63) / 64)
     if allowed.count < needed { allowed = try AlignedBuffer(count: needed) }
   }
 

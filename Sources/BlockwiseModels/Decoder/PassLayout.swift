@@ -14,13 +14,15 @@ struct PassLayout {
   var slotCount = 0
 
   init(
-    plan: BlockPlan, cache: SequenceCache, vocabularyCount: Int, layerCount: Int, hiddenSize: Int
+    plan: BlockPlan, cache: SequenceCache, vocabularyCount: Int, layerCount: Int, hiddenSize: Int,
+    logitCount: Int? = nil, readsPairs: Bool = false
   ) throws(PlanError) {
     try Self.checkLengths(plan)
-    try Self.checkRows(plan, contextLength: cache.contextLength, vocabularyCount: vocabularyCount)
+    try Self.checkRows(
+      plan, contextLength: cache.contextLength, vocabularyCount: vocabularyCount, readsPairs: readsPairs)
     try Self.checkVisibility(plan)
     try Self.checkOutputs(
-      plan, vocabularyCount: vocabularyCount, layerCount: layerCount, hiddenSize: hiddenSize)
+      plan, vocabularyCount: logitCount ?? vocabularyCount, layerCount: layerCount, hiddenSize: hiddenSize)
 
     let committed = cache.committedCount
     let kept = committed + cache.canvasCount
@@ -120,14 +122,18 @@ struct PassLayout {
   }
 
   private static func checkRows(
-    _ plan: BlockPlan, contextLength: Int, vocabularyCount: Int
+    _ plan: BlockPlan, contextLength: Int, vocabularyCount: Int, readsPairs: Bool
   ) throws(PlanError) {
+    if readsPairs, plan.embeddings?.rows != Array(0..<plan.rowCount) {
+      throw .embeddings("every row of this model is a token and a vector")
+    }
     for row in 0..<plan.rowCount {
       guard (0..<contextLength).contains(Int(plan.positions[row])) else {
         throw .position(row: row, position: Int(plan.positions[row]), contextLength: contextLength)
       }
       guard
-        plan.embeddings?.rows.contains(row) == true || (0..<vocabularyCount).contains(plan.tokens[row].index)
+        !readsPairs && plan.embeddings?.rows.contains(row) == true
+          || (0..<vocabularyCount).contains(plan.tokens[row].index)
       else { throw .token(row: row, token: plan.tokens[row].index, vocabularyCount: vocabularyCount) }
     }
   }

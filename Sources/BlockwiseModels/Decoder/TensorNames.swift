@@ -7,7 +7,11 @@ struct TensorNames: Sendable {
   var head: String
   /// Text before and behind the layer's number in all names of a layer.
   var layerPrefix: String
+  /// Whether the layer's number stands behind the prefix; EAGLE-3 has one layer without.
+  var numbersLayers = true
   var attentionNorm: String
+  /// The norm of the vectors that rows bring along.
+  var vectorNorm = ""
   var query: String
   var key: String
   var value: String
@@ -34,9 +38,10 @@ struct TensorNames: Sendable {
   var expertDown: String
 
   /// The full name of a layer's weight.
-  func weight(_ layer: Int, _ part: String) -> String { "\(layerPrefix)\(layer).\(part).weight" }
+  func weight(_ layer: Int, _ part: String) -> String { "\(prefix(layer))\(part).weight" }
   /// The full name of a layer's bias.
-  func bias(_ layer: Int, _ part: String) -> String { "\(layerPrefix)\(layer).\(part).bias" }
+  func bias(_ layer: Int, _ part: String) -> String { "\(prefix(layer))\(part).bias" }
+  private func prefix(_ layer: Int) -> String { numbersLayers ? "\(layerPrefix)\(layer)." : layerPrefix }
   /// The name of the bias that belongs to a weight.
   static func bias(of weight: String) -> String {
     weight.hasSuffix(".weight") ? "\(weight.dropLast(6))bias" : weight + ".bias"

@@ -19,7 +19,8 @@ import Testing
     ("sufix", 0..<5), ("suffix+", 7..<8), ("suffix,shape=cots", 13..<17), ("suffix,shap=cost", 7..<11),
     ("suffix(0)", 7..<8), ("lookup:file", 7..<11), ("model", 0..<5),
     ("suffix,accept=exact,accept=exact", 20..<32),
-    ("suffix(1,2,3)", 11..<12), ("medusa:heads", 0..<6), ("suffix,exact", 7..<12),
+    ("suffix(1,2,3)", 11..<12), ("falcon:heads", 0..<6), ("medusa", 0..<6), ("model:\"a", 6..<8),
+    ("suffix,exact", 7..<12),
   ])
   func `a mistake is pointed at`(text: String, range: Range<Int>) {
     let error = #expect(throws: RecipeError.self) { try DraftRecipe(text) }
@@ -27,8 +28,14 @@ import Testing
   }
 
   @Test func `names that are not built are refused with the reason`() {
-    let error = #expect(throws: RecipeError.self) { try DraftRecipe("eagle:heads") }
+    let error = #expect(throws: RecipeError.self) { try DraftRecipe("falcon:heads") }
     #expect(error?.reason.contains("not part of this version") == true)
+  }
+
+  @Test func `a path in quotes may hold what separates`() throws {
+    let recipe = try DraftRecipe("suffix:\"a+b,c.txt\"+hydra(3):\"x,y\",shape=all")
+    #expect(recipe.sources.map(\.path) == ["a+b,c.txt", "x,y"])
+    #expect(try DraftRecipe(recipe.text).sources.map(\.path) == ["a+b,c.txt", "x,y"])
   }
 
   @Test func `drawn trees take no shape that looks at the draws`() {

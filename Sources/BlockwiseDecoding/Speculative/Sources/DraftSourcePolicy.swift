@@ -15,6 +15,8 @@ public enum DraftPathKind: Sendable, Hashable {
   case corpus
   /// A model, which must be given.
   case model
+  /// A folder of heads, which must be given.
+  case heads
 }
 
 /// What sources are made of.
@@ -29,6 +31,8 @@ public struct DraftResources: Sendable {
   public var corpus: SuffixCorpus?
   /// The model that the source's path names.
   public var model: (any BlockModel)?
+  /// The heads that the source's path names.
+  public var heads: DraftHeads?
   /// Tokens that the two models share.
   public var sharedVocabularyCount: Int
   /// The text that the answer is expected to resemble.
@@ -56,11 +60,11 @@ public struct DraftResources: Sendable {
 enum DraftSources {
   static let all: [any RecipePolicy.Type] = [
     LookupPolicy.self, NGramPolicy.self, SuffixPolicy.self, RecyclePolicy.self, AdaptivePolicy.self,
-    AdedPolicy.self, ForcedPolicy.self, GivenPolicy.self, ModelPolicy.self,
+    AdedPolicy.self, ForcedPolicy.self, GivenPolicy.self, ModelPolicy.self, MedusaPolicy.self,
+    HydraPolicy.self,
+    EaglePolicy.self,
   ]
   static let missing: [String: String] = [
-    "medusa": "heads are not built yet", "hydra": "heads are not built yet",
-    "eagle": "heads are not built yet",
     "falcon": "heads are not built yet", "prompt": "parallel prompt decoding is not built yet",
     "mtp": "prediction layers of checkpoints are not read yet",
     "diffusion": "diffusion drafters are not built yet",
@@ -180,5 +184,63 @@ struct ModelPolicy: DraftSourcePolicy {
     return try DraftModelSource(
       model: model, growth: growth, contextLength: resources.contextLength,
       vocabularyLimit: resources.sharedVocabularyCount, stepCost: resources.stepCost)
+  }
+}
+
+extension DraftResources {
+  /// The heads, which have to be of the source's kind.
+  fileprivate func heads(_ kind: DraftHeads.Kind) throws -> DraftHeads {
+    guard let heads else {
+      throw DecodingError.option(
+        "draft=\(kind.rawValue)", found: "no heads", expected: "\(kind.rawValue):FOLDER")
+    }
+    guard heads.kind == kind else {
+      throw DecodingError.option(
+        "draft=\(kind.rawValue)", found: "heads of \(heads.kind.rawValue) in \(heads.path)",
+        expected: "heads of \(kind.rawValue)")
+    }
+    return heads
+  }
+}
+
+/// `medusa(4):FOLDER`.
+struct MedusaPolicy: DraftSourcePolicy {
+  static let name = "medusa"
+  static let parameters: [PolicyParameter] = [.whole("depth", 1...64, 4), .whole("width", 1...64, 10)]
+  static let pathKind: DraftPathKind? = .heads
+  let values: [PolicyValue]
+  init(_ values: [PolicyValue]) { self.values = values }
+  func makeSource(_ resources: DraftResources) throws -> any DraftSource {
+    MedusaSource(
+      heads: try resources.heads(.medusa), depth: values[0].int, width: values[1].int,
+      stepCost: resources.stepCost)
+  }
+}
+
+/// `hydra(4,4):FOLDER`, also Hydra++.
+struct HydraPolicy: DraftSourcePolicy {
+  static let name = "hydra"
+  static let parameters: [PolicyParameter] = [.whole("depth", 1...64, 4), .whole("width", 1...64, 4)]
+  static let pathKind: DraftPathKind? = .heads
+  let values: [PolicyValue]
+  init(_ values: [PolicyValue]) { self.values = values }
+  func makeSource(_ resources: DraftResources) throws -> any DraftSource {
+    try HydraSource(
+      heads: try resources.heads(.hydra), depth: values[0].int, width: values[1].int,
+      contextLength: resources.contextLength, stepCost: resources.stepCost)
+  }
+}
+
+/// `eagle(6,4):FOLDER`.
+struct EaglePolicy: DraftSourcePolicy {
+  static let name = "eagle"
+  static let parameters: [PolicyParameter] = [.whole("depth", 1...64, 6), .whole("width", 1...64, 4)]
+  static let pathKind: DraftPathKind? = .heads
+  let values: [PolicyValue]
+  init(_ values: [PolicyValue]) { self.values = values }
+  func makeSource(_ resources: DraftResources) throws -> any DraftSource {
+    try EagleSource(
+      heads: try resources.heads(.eagle), depth: values[0].int, width: values[1].int,
+      contextLength: resources.contextLength, stepCost: resources.stepCost)
   }
 }
