@@ -32,7 +32,7 @@ extension LanguageModel {
   /// Options of the decoder for a request: loads the models and texts that sources rest on, once per path.
   /// - Throws: what loading throws, ``DecodingError`` for sources that do not fit the model.
   func speculativeOptions(
-    for options: GenerationOptions, recipe: DraftRecipe, contextLength: Int
+    for options: GenerationOptions, recipe: DraftRecipe, contextLength: Int, memory: DraftMemory? = nil
   ) async throws -> SpeculativeOptions {
     var sources: [(name: String, source: any DraftSource)] = []
     let plain = autoregressiveOptions(for: options)
@@ -60,11 +60,12 @@ extension LanguageModel {
         case nil: break
         }
       }
+      // Drawn guesses are another source than chosen ones.
       sources.append((source.text, try source.policy.makeSource(resources)))
     }
     return SpeculativeOptions(
       plain: plain, sources: sources, shape: recipe.shape, accept: recipe.accept,
-      costCurve: options.costCurve ?? knownCostCurve.withLock { $0 })
+      costCurve: options.costCurve ?? knownCostCurve.withLock { $0 }, memory: memory)
   }
 
   /// More than any corpus that is searched has.

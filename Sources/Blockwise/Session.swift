@@ -17,6 +17,8 @@ public final class Session: Sendable {
 
   let model: LanguageModel
   let cache: CacheHandle
+  /// What guessing has learned in this conversation.
+  let draftMemory = DraftMemory()
   private struct State {
     var startedCount = 0
     var running: Running?
@@ -141,7 +143,8 @@ public final class Session: Sendable {
   ) async throws -> Generation {
     let decision = try model.decision(for: options)
     let decoder = try await SessionDecoder(
-      model: model, options: options, decision: decision, prompt: prompt, contextLength: cache.contextLength)
+      model: model, options: options, decision: decision, prompt: prompt, contextLength: cache.contextLength,
+      memory: draftMemory)
     var matcher = try StopStringMatcher(options.stopStrings)
     // Nothing is refused any more: only now the cache lets go of what the prompt does not share with it.
     let isSameKind = state.withLock { state in

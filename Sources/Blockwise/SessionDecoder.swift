@@ -18,7 +18,7 @@ struct SessionDecoder {
   /// - Throws: whatever is wrong with prompt, options or model: nothing has changed then.
   init(
     model: LanguageModel, options: GenerationOptions, decision: MethodDecision, prompt: [TokenID],
-    contextLength: Int
+    contextLength: Int, memory: DraftMemory
   ) async throws {
     if decision.method == GenerationOptions.Method.speculative.rawValue,
       let recipe = try model.draftRecipe(for: options)
@@ -26,7 +26,7 @@ struct SessionDecoder {
       let decoder = try SpeculativeDecoder(
         model: model.merger,
         options: try await model.speculativeOptions(
-          for: options, recipe: recipe, contextLength: contextLength))
+          for: options, recipe: recipe, contextLength: contextLength, memory: memory))
       try decoder.check(prompt, contextLength: contextLength)
       self.decoder = .speculative(decoder)
       contextKind = .causal

@@ -81,7 +81,8 @@ public struct PromptBenchmark: Sendable {
     _ model: LanguageModel, progress: (Double) -> Void = { _ in }
   ) async throws -> [Result] {
     var results = ways.map { Result(name: $0.name) }
-    let session = try model.session()
+    // Each way has a session of its own: what it has learned from a prompt's first pass stays its own.
+    let sessions = try ways.map { _ in try model.session() }
     for (index, prompt) in prompts.enumerated() {
       var samples = [[Double]](repeating: [], count: ways.count)
       var first: [TokenID] = []
@@ -89,7 +90,7 @@ public struct PromptBenchmark: Sendable {
         for (way, entry) in ways.enumerated() {
           try Task.checkCancellation()
           // Every answer finds the same cache: the prompt, but for its last token.
-          let generation = try await session.complete(tokens: prompt, options: entry.options)
+          let generation = try await sessions[way].complete(tokens: prompt, options: entry.options)
           if sample > 0 { samples[way].append(generation.statistics.decodeSeconds) }
           guard sample == sampleCount else { continue }
           let tokens = generation.tokens.map(\.token)

@@ -18,6 +18,14 @@ public protocol DraftSource: Sendable {
   /// Places of the model's network whose hidden states it wants of the tokens of the text.
   var wantedTaps: [OutputRequest.Tap] { get }
 
+  /// Whether it is worth keeping for the next generation of a conversation: its own cache holds the text.
+  var isKept: Bool { get }
+  /// Begins another generation with what it knows from the last one.
+  /// - Parameters:
+  ///   - prompt: of the new generation.
+  ///   - cachedCount: tokens at its front that the model's cache holds: their hidden states are not told again.
+  mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws
+
   /// Takes in hidden states of the next tokens of the text. Those of tokens that a cache held before the generation are never
   /// told; all others are, in order, each before the first proposal that can rest on it.
   mutating func read(_ states: TokenStates) async throws
@@ -34,6 +42,10 @@ extension DraftSource {
   public var wantedTopCount: Int { 0 }
   /// No.
   public var isCostly: Bool { false }
+  /// No.
+  public var isKept: Bool { false }
+  /// Nothing to change.
+  public mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {}
   /// None.
   public var wantedTaps: [OutputRequest.Tap] { [] }
   /// Cautious.

@@ -28,6 +28,7 @@ struct Drafter {
   /// Tokens since the sources were told last.
   private var untoldCount = 0
   private let isCut: Bool
+  private let memory: DraftMemory?
   private let lossShare: Double
 
   /// Tokens that count as decoded before the first, so that guessing can begin.
@@ -36,14 +37,48 @@ struct Drafter {
   init(_ options: SpeculativeOptions, vocabularyCount: Int) {
     self.options = options
     self.vocabularyCount = vocabularyCount
-    sources = options.sources.map(\.source)
-    estimates = sources.map { _ in AcceptanceEstimate() }
-    plans = sources.map { DepthPlan(stepCost: $0.assumedStepCost) }
+    // Where the text follows the guesses it must not follow what was learned before.
+    memory = options.accept.textFollowsGuesses ? nil : options.memory
+    sources = []
+    estimates = []
+    plans = []
+    for (name, source) in options.sources {
+      let known = memory?.known(Self.key(name, options))
+      // A source of another kind under the same name is none to go on with.
+      let kept = known?.source.flatMap { type(of: $0) == type(of: source) ? $0 : nil }
+      sources.append(kept ?? source)
+      estimates.append(known?.estimate ?? AcceptanceEstimate())
+      plans.append(known?.plan ?? DepthPlan(stepCost: source.assumedStepCost))
+    }
     costs = PassCosts(options.costCurve)
+    if options.costCurve == nil, let known = memory?.costs { costs = known }
     topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
     isCut = options.shape is CostShaper
     lossShare = (options.shape as? CostShaper)?.loss ?? 0
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
+  }
+
+  /// Begins a generation whose model has the first tokens of the prompt in its cache.
+  mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
+    for index in sources.indices { try sources[index].resume(prompt, cachedCount: cachedCount) }
+  }
+
+  /// Under another rule a source may draw where it chose.
+  private static func key(_ name: String, _ options: SpeculativeOptions) -> String {
+    "\(name),\(options.accept.text)"
+  }
+
+  /// Leaves what was learned to the next generation.
+  func remember() {
+    guard let memory else { return }
+    for (index, entry) in options.sources.enumerated() {
+      memory.keep(
+        Self.key(entry.name, options),
+        DraftMemory.Known(
+          source: sources[index].isKept ? sources[index] : nil, estimate: estimates[index], plan: plans[index]
+        ))
+    }
+    if options.costCurve == nil { memory.keep(costs) }
   }
 
   /// The hidden states that sources want.

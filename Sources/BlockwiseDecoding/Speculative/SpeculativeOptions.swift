@@ -11,17 +11,21 @@ public struct SpeculativeOptions: Sendable {
   /// What passes cost on this machine; nil learns it from the passes.
   public var costCurve: CostCurve?
 
+  /// What earlier generations of the same conversation have learned, and where this one leaves it; nil begins anew.
+  public var memory: DraftMemory?
+
   /// Options; see the members.
   public init(
     plain: AutoregressiveOptions = AutoregressiveOptions(),
     sources: [(name: String, source: any DraftSource)],
     shape: any TreeShaper = CostShaper(), accept: any AcceptRule = ExactAcceptance(),
-    costCurve: CostCurve? = nil
+    costCurve: CostCurve? = nil, memory: DraftMemory? = nil
   ) {
     self.plain = plain
     self.sources = sources
     self.shape = shape
     self.accept = accept
     self.costCurve = costCurve
+    self.memory = memory
   }
 }

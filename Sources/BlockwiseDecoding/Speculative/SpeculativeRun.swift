@@ -44,6 +44,8 @@ struct SpeculativeRun {
     let start = clock.now
     // Copies, because the statistics are written meanwhile.
     var drafter = self.drafter
+    try drafter.resume(
+      reader.history, cachedCount: min(try cache.committedCount, reader.history.count - 1))
     let result = self.result
     let isRead = try await plain.prefill(
       reader.history, cache: cache, into: result, statistics: &statistics, taps: outputs.taps,
@@ -61,6 +63,7 @@ struct SpeculativeRun {
     defer {
       statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
       statistics.drafts = self.drafter.statistics
+      self.drafter.remember()
     }
     do {
       let reason = try await decode(commit)

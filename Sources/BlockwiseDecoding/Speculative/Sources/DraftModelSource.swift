@@ -66,6 +66,10 @@ public struct DraftModelSource: DraftSource {
 
   /// Yes.
   public var isCostly: Bool { true }
+  /// Yes: the cache holds the text.
+  public var isKept: Bool { true }
+  /// Other options may draw otherwise; what the prompt shares with the cache is found when it is read.
+  public mutating func resume(_ prompt: [TokenID], cachedCount: Int) { sampler = nil }
 
   /// Reads the prompt.
   public mutating func start(_ prompt: [TokenID]) async throws {

@@ -21,6 +21,10 @@ public struct EagleSource: DraftSource {
   /// Mixed states that the layer has not read: `[pending, hidden]` from a position on.
   private var pending: [Float] = []
   private var pendingPosition = 0
+  /// The text as far as it is known, and the positions of the rows in the cache: all, but for holes where a generation began
+  /// behind a prefix that the model had cached.
+  private var text: [TokenID] = []
+  private var readPositions: [Int] = []
 
   private static let prefillRowCount = 256
 
@@ -47,6 +51,20 @@ public struct EagleSource: DraftSource {
 
   /// Yes.
   public var isCostly: Bool { true }
+  /// Yes: the cache holds the text.
+  public var isKept: Bool { true }
+  /// Lets go of rows that do not belong to the new prompt, and of those whose states will be told again.
+  public mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
+    var common = 0
+    while common < min(text.count, prompt.count), text[common] == prompt[common] { common += 1 }
+    // Row p rests on the tokens up to p + 1.
+    let kept = readPositions.firstIndex { $0 + 1 >= common || $0 >= cachedCount } ?? readPositions.count
+    readPositions.removeSubrange(kept...)
+    try cache.truncate(to: kept)
+    pending = []
+    unmixed = []
+    unmixedCount = 0
+  }
   /// Three, as a rule.
   public var wantedTaps: [OutputRequest.Tap] { heads.taps }
 
@@ -78,6 +96,7 @@ public struct EagleSource: DraftSource {
   /// Lets the layer read what is pending.
   /// - Returns: the state behind the last row; nil where the root has none, or there is no room.
   private mutating func advance(_ tokens: [TokenID], isLast: Bool) async throws -> [Float]? {
+    text = tokens
     try await mix()
     // Row p reads token p + 1.
     let end = min(pendingPosition + pendingCount, tokens.count - 1)
@@ -95,6 +114,7 @@ public struct EagleSource: DraftSource {
       try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
       state = result.hiddenStates(.layer(0)).map { Array($0.suffix(hiddenSize)) }
       pending.removeFirst(count * hiddenSize)
+      readPositions += pendingPosition..<stop
       pendingPosition = stop
     }
     return pendingPosition == tokens.count - 1 ? state : nil

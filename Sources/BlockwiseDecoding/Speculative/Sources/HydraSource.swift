@@ -1,4 +1,4 @@
-internal import BlockwiseFiles
+public import BlockwiseFiles
 public import BlockwiseModels
 
 /// Heads that also read the tokens guessed before them (Hydra, arXiv 2402.05109), level by level; Hydra++ reads the hidden states
@@ -18,6 +18,10 @@ public struct HydraSource: DraftSource {
   private var position = -1
   /// Hydra++: states that the layer has not read, `[pending, hidden]`: nothing is computed before somebody asks for guesses.
   private var pending: [Float] = []
+  /// The text as far as it is known, and the positions of the rows in the cache: all, but for holes where a generation began
+  /// behind a prefix that the model had cached.
+  private var text: [TokenID] = []
+  private var readPositions: [Int] = []
 
   /// - Parameters:
   ///   - depth: heads that are asked, at most as many as there are.
@@ -39,6 +43,19 @@ public struct HydraSource: DraftSource {
 
   /// Yes.
   public var isCostly: Bool { true }
+  /// Where a layer's cache holds the text.
+  public var isKept: Bool { cache != nil }
+  /// Lets go of rows that do not belong to the new prompt, and of those whose states will be told again.
+  public mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
+    var common = 0
+    while common < min(text.count, prompt.count), text[common] == prompt[common] { common += 1 }
+    let kept = readPositions.firstIndex { $0 >= min(common, cachedCount) } ?? readPositions.count
+    readPositions.removeSubrange(kept...)
+    try cache?.truncate(to: kept)
+    pending = []
+    state = []
+    position = -1
+  }
   /// The final one.
   public var wantedTaps: [OutputRequest.Tap] { heads.taps }
 
@@ -72,12 +89,14 @@ public struct HydraSource: DraftSource {
       embeddings: BlockPlan.EmbeddingRows(rows: Array(0..<count), vectors: pending),
       outputs: OutputRequest(rows: .none, taps: [.final]))
     pending.removeAll(keepingCapacity: true)
+    readPositions += position + 1 - count...position
     try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
     if let hidden = result.hiddenStates(.final) { state = Array(hidden.suffix(size)) }
   }
 
   /// A tree, level by level.
   public mutating func propose(_ context: DraftContext) async throws -> TokenTree {
+    text = context.tokens
     try await advance()
     guard position == context.tokens.count - 2, !state.isEmpty, let root = context.tokens.last else {
       return TokenTree()
