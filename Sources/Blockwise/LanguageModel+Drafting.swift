@@ -102,7 +102,7 @@ extension LanguageModel {
     guard let target = network as? DecoderModel else {
       throw DraftFileError(path: name, reason: "this model has no hidden states")
     }
-    let path = try ModelLocator.standard.path(for: name)
+    let path = try ModelLocator.standard.headsPath(for: name)
     let heads = try await LoadingThread.run { try DraftHeads.load(path: path, target: target) }
     drafts.withLock { $0.heads[name] = heads }
     return heads

@@ -42,6 +42,17 @@ public struct ModelLocator: Sendable {
     throw ModelLocatorError(model: model, names: names, folders: folders)
   }
 
+  /// The folder of draft heads behind a name: shipped ones, in `heads` beside the models, else a path.
+  /// - Throws: ``ModelLocatorError`` that lists the names there are.
+  public func headsPath(for name: String) throws(ModelLocatorError) -> String {
+    let heads = ModelLocator(folders: folders.map { $0 + "/heads" })
+    do {
+      return try heads.path(for: name)
+    } catch {
+      throw ModelLocatorError(model: name, names: error.names, folders: error.folders, kind: "draft heads")
+    }
+  }
+
   /// The folder of the held-out tasks that come with Blockwise; nil when it is not there.
   public var tasksFolder: String? {
     folders.map { $0 + "/tasks" }.first { path in
@@ -70,16 +81,24 @@ public struct ModelLocatorError: Error, Sendable, Hashable, CustomStringConverti
   public var model: String
   /// The short names there are.
   public var names: [String]
+  /// What was looked for.
+  public var kind = "models"
   /// Where shipped models were looked for.
   public var folders: [String]
 
+  init(model: String, names: [String], folders: [String], kind: String = "models") {
+    self.model = model
+    self.names = names
+    self.folders = folders
+    self.kind = kind
+  }
+
   /// What was asked for and the names there are.
   public var description: String {
+    let what = kind == "models" ? "there is no file, folder or shipped model" : "there are no \(kind)"
     guard names.isEmpty else {
-      return "there is no file, folder or shipped model \"\(model)\"; shipped models are "
-        + names.joined(separator: ", ")
+      return "\(what) \"\(model)\"; shipped \(kind) are " + names.joined(separator: ", ")
     }
-    return "there is no file, folder or shipped model \"\(model)\"; no shipped models were found in "
-      + folders.joined(separator: ", ")
+    return "\(what) \"\(model)\"; no shipped \(kind) were found in " + folders.joined(separator: ", ")
   }
 }

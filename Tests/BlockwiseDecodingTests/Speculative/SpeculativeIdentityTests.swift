@@ -87,6 +87,62 @@ import Testing
       statistics.drafts.reduce(0) { $0 + $1.draftedCount } == statistics.rowCount - statistics.forwardCount)
   }
 
+  @Test(arguments: 0..<24)
+  func `a cancellation inside a draft leaves a cache from which everything goes on`(seed: Int) async throws {
+    /// Cancels the generation while it guesses.
+    struct Cancelling: DraftSource {
+      var guesses: RandomSource
+      var round: Int
+      mutating func propose(_ context: DraftContext) -> TokenTree {
+        if context.round == round { withUnsafeCurrentTask { $0?.cancel() } }
+        return guesses.propose(context)
+      }
+    }
+    var random = TestRandom(seed: UInt64(seed) &+ 900)
+    let model = hashedModel(seed: UInt64(seed))
+    let prompt: [TokenID] = (0..<Int.random(in: 1...9, using: &random)).map { _ in
+      TokenID(Int.random(in: 0..<12, using: &random))
+    }
+    let plain = AutoregressiveOptions(
+      maximumTokenCount: 30,
+      sampling: SamplingOptions(
+        temperature: seed % 2 == 0 ? 0 : 0.8, repetitionPenalty: 1.1, seed: UInt64(seed)))
+    let expected = try await Decoded.plain(model, prompt: prompt, plain)
+    let source = Cancelling(
+      guesses: RandomSource(random: random, vocabularyCount: 12, truth: prompt + expected.tokens),
+      round: Int.random(in: 1...6, using: &random))
+    let cache = try model.makeCache()
+    let decoder = try SpeculativeDecoder(
+      model: model,
+      options: SpeculativeOptions(
+        plain: plain, sources: [("cancelling", source)], shape: WholeShaper(limit: 9)))
+    let task = Task {
+      var tokens: [TokenID] = []
+      let (reason, _) = try await decoder.generate(prompt: prompt, cache: cache) {
+        tokens.append($0.token)
+        return true
+      }
+      return (tokens, reason)
+    }
+    let (tokens, reason) = try await task.value
+    #expect(reason == .cancelled || tokens == expected.tokens, "seed \(seed)")
+    #expect(tokens == Array(expected.tokens.prefix(tokens.count)), "seed \(seed)")
+    let cached = try cache.committedTokens
+    #expect(cached == Array((prompt + expected.tokens).prefix(cached.count)), "seed \(seed)")
+    #expect(try cache.scratchCount == 0)
+    // What is left is the plain text's.
+    let all = prompt + tokens
+    try cache.truncate(to: min(cached.count, all.count - 1))
+    var rest = plain
+    rest.maximumTokenCount = 30 - tokens.count
+    var more: [TokenID] = []
+    _ = try await AutoregressiveDecoder(model: model, options: rest).generate(prompt: all, cache: cache) {
+      more.append($0.token)
+      return true
+    }
+    #expect(tokens + more == expected.tokens, "seed \(seed)")
+  }
+
   @Test func `a perfect source needs a pass for every so many tokens`() async throws {
     let model = hashedModel()
     let plain = AutoregressiveOptions(maximumTokenCount: 41)
