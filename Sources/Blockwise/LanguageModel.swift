@@ -102,7 +102,8 @@ public final class LanguageModel: Sendable {
           ? "it was asked for" : "the model is autoregressive, and guesses that turn out right save passes")
     }
     guard options.draft == nil || options.draft == "none" else {
-      throw DecodingError.option("draft", found: "given", expected: "none where masks are filled")
+      throw DecodingError.option(
+        "draft", found: "\"\(options.draft ?? "")\"", expected: "no guesses where masks are filled")
     }
     guard options.expectedTokens.isEmpty else {
       throw DecodingError.option("expected text", found: "given", expected: "none where masks are filled")

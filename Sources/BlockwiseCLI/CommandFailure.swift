@@ -23,8 +23,10 @@ enum CommandFailure {
       if case .option = error { end(usage, error.description) }
       end(failed, error.description)
     case let error as DecodingError:
-      if case .option = error { end(usage, error.description) }
-      end(failed, error.description)
+      switch error {
+      case .option, .emptyPrompt: end(usage, error.description)
+      default: end(failed, error.description)
+      }
     case let error as RecipeError: end(error.isFileProblem ? failed : usage, error.description)
     case let error as ChatError:
       // A switch that the template does not have; a model without a template is another model's matter.
@@ -43,9 +45,21 @@ enum CommandFailure {
     }
   }
 
+  /// The command that was called, with a space behind it; nothing where there is none of that name.
+  private static var command: String {
+    var known: [any ParsableCommand.Type] = BlockwiseCommand.configuration.subcommands
+    var names = ""
+    for argument in CommandLine.arguments.dropFirst() {
+      guard let next = known.first(where: { $0.configuration.commandName == argument }) else { break }
+      names += argument + " "
+      known = next.configuration.subcommands
+    }
+    return names
+  }
+
   private static func end(_ code: Int32, _ message: String) -> Never {
     StandardStream.error.note("Error: \(message)")
-    if code == usage { StandardStream.error.note("See 'blockwise --help'.") }
+    if code == usage { StandardStream.error.note("See 'blockwise \(command)--help'.") }
     // Not `exit`: the engine's thread may be in the middle of a pass, and nothing is buffered.
     _exit(code)
   }

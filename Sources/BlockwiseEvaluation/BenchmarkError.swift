@@ -17,7 +17,7 @@ public enum BenchmarkError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Checks a list of numbers that may not be empty.
   static func check(_ name: String, _ numbers: [Int], in range: ClosedRange<Int>) throws(BenchmarkError) {
     let expected = "\(range.lowerBound) to \(range.upperBound)"
-    if numbers.isEmpty { throw .option(name: name, found: "nothing", expected: "at least one number") }
+    if numbers.isEmpty { throw .option(name: name, found: "empty", expected: "at least one number") }
     if let number = numbers.first(where: { !range.contains($0) }) {
       throw .option(name: name, found: "\(number)", expected: expected)
     }

@@ -23,7 +23,7 @@ public struct ForwardBenchmark: Sendable {
     try BenchmarkError.check("rows", rowCounts, in: 1...4096)
     try BenchmarkError.check("depth", depths, in: 0...1 << 30)
     try BenchmarkError.check("samples", [sampleCount], in: 1...1_000_000)
-    if heads.isEmpty { throw .option(name: "head", found: "nothing", expected: "at least one kind of work") }
+    if heads.isEmpty { throw .option(name: "head", found: "empty", expected: "at least one kind of work") }
     self.rowCounts = rowCounts
     self.depths = depths
     self.heads = heads

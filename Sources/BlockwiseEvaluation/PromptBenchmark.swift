@@ -31,9 +31,9 @@ public struct PromptBenchmark: Sendable {
   /// - Throws: ``BenchmarkError/option(name:found:expected:)``.
   public init(prompts: [[TokenID]], ways: [Way], sampleCount: Int = 3) throws(BenchmarkError) {
     try BenchmarkError.check("samples", [sampleCount], in: 1...1_000_000)
-    if prompts.isEmpty { throw .option(name: "prompts", found: "nothing", expected: "at least one prompt") }
+    if prompts.isEmpty { throw .option(name: "prompts", found: "empty", expected: "at least one prompt") }
     if ways.isEmpty {
-      throw .option(name: "ways", found: "nothing", expected: "at least one way of decoding")
+      throw .option(name: "ways", found: "empty", expected: "at least one way of decoding")
     }
     self.prompts = prompts
     self.ways = ways

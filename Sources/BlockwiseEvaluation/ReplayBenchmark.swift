@@ -13,7 +13,7 @@ public struct ReplayBenchmark: Sendable {
   public init(recordings: [(name: String, traces: [PassTrace])], sampleCount: Int = 3) throws(BenchmarkError)
   {
     try BenchmarkError.check("samples", [sampleCount], in: 1...1_000_000)
-    if recordings.isEmpty { throw .option(name: "replay", found: "nothing", expected: "at least one file") }
+    if recordings.isEmpty { throw .option(name: "replay", found: "empty", expected: "at least one file") }
     for recording in recordings where recording.traces.count != recordings[0].traces.count {
       throw .option(
         name: "replay", found: "\(recording.traces.count) answers in \(recording.name)",

@@ -160,7 +160,7 @@ struct HelpTests {
     (["generate", "--infill", "a <fill:4>", "x"], "--infill is the prompt"),
     (["generate", "--infill", "a <fill:4>", "--max-tokens", "9"], "--infill says itself"),
     (["generate", "--draft", "lokup", "x"], "there is no draft=lokup"),
-    (["generate", "--draft", "eagle:heads", "x"], "draft=eagle is not part of this version"),
+    (["generate", "--draft", "falcon:heads", "x"], "draft=falcon is not part of this version"),
     (["generate", "--draft", "lookup", "--decode", "ar", "x"], "--draft needs --decode speculative or auto"),
     (["generate", "--draft", "none", "--decode", "speculative", "x"], "that is --decode ar"),
     (["generate", "--draft", "lookup", "--recipe", "commit=quota(0)", "x"], "give one of them"),

@@ -203,7 +203,7 @@ struct ModelCommandTests {
     let text = try json.string("text")
     let fills = try json.array("fills").compactMap(\.stringValue)
     #expect(fills.count == 2)
-    #expect(text.contains(" and the ") && text.hasSuffix("."), "\(text)")
+    #expect(text.contains(" and the") && text.hasSuffix("."), "\(text)")
     #expect(try json.integer("stats", "committed") == 5)
     let beginning = try CommandLineTool.run(["generate", "--model", model, "--infill", "<fill:3> end"])
     // Its tokenizer puts a start token in front.

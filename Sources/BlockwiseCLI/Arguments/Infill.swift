@@ -1,6 +1,8 @@
 import Blockwise
 
 /// A text with gaps, `Tom had a <fill:8>. He was happy.`: what stands before the first gap is the prompt, the rest a canvas.
+///
+/// A space before a gap is left to the gap: vocabularies have words with the space in front of them, and it would come twice.
 struct Infill {
   /// The text before the first gap.
   let start: String
@@ -26,7 +28,7 @@ struct Infill {
         throw UsageError(
           "--infill: \"\(number)\" in <fill:…> is not a number of tokens from 1 to \(Self.longestGap)")
       }
-      pieces.append(rest[..<mark.lowerBound])
+      pieces.append(Self.withoutSpace(rest[..<mark.lowerBound]))
       counts.append(count)
       rest = rest[rest.index(after: end)...]
     }
@@ -51,6 +53,15 @@ struct Infill {
     self.canvas = canvas
     self.gaps = gaps
   }
+
+  private static func withoutSpace(_ piece: Substring) -> Substring {
+    let rest = piece.dropLast()
+    guard piece.last == " ", let before = rest.last, !before.isWhitespace else { return piece }
+    return rest
+  }
+
+  /// The whole text: start, fills and what stands between them.
+  func text(_ generated: String) -> String { start + generated }
 
   /// The texts of the gaps.
   func fills(_ tokens: [TokenID], _ tokenizer: Tokenizer) -> [String] {

@@ -82,6 +82,13 @@ struct MethodArguments: ParsableArguments {
 
   /// Refuses what cannot be meant together.
   static func check(_ decode: DecodeMethod, recipe: String?, draft: String?) throws {
+    if let recipe, recipe.allSatisfy(\.isWhitespace) {
+      throw ValidationError("--recipe is empty; leave it out for the model's own")
+    }
+    if let draft, draft.allSatisfy(\.isWhitespace) {
+      throw ValidationError("--draft is empty; auto is what is taken without it, none guesses nothing")
+    }
+    if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
     if decode == .speculative, recipe != nil {
       throw ValidationError("--recipe fills masks: it needs --decode diffusion or auto")
     }
@@ -102,7 +109,6 @@ struct MethodArguments: ParsableArguments {
     if infill != nil, decode == .speculative || draft ?? "none" != "none" || expect != nil {
       throw ValidationError("--infill fills masks: it needs --decode diffusion or auto, and no guesses")
     }
-    if decode == .ar, recipe != nil { throw ValidationError("--recipe needs --decode diffusion or auto") }
     if decode == .ar, infill != nil { throw ValidationError("--infill needs --decode diffusion or auto") }
     if expect != nil, decode == .ar || decode == .diffusion || draft == "none" {
       throw ValidationError("--expect needs guesses: --decode speculative or auto")

@@ -39,6 +39,24 @@ struct ChatCommand: AsyncParsableCommand {
   )
   var stop: [String] = []
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How tokens are decided: auto, ar, speculative or diffusion; see generate --help.", valueName: "method")
+  )
+  var decode = DecodeMethod.auto
+
+  @Option(
+    name: .long, help: ArgumentHelp("How masks are filled: a preset, slots, or @FILE.", valueName: "recipe"))
+  var recipe: String?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Where guesses come from: auto, none, or sources such as \"suffix+recycle\" or \"model:PATH\".",
+      valueName: "sources"))
+  var draft: String?
+
   @OptionGroup(title: "Sampling") var sampling: SamplingArguments
   @OptionGroup(title: "Model") var name: ModelName
   @OptionGroup(title: "Model") var computing: ComputeArguments
@@ -62,6 +80,7 @@ struct ChatCommand: AsyncParsableCommand {
       throw ValidationError("--max-tokens is \(maxTokens), expected -1 or more")
     }
     if stop.contains(where: \.isEmpty) { throw ValidationError("--stop is empty") }
+    try MethodArguments.check(decode, recipe: recipe, draft: draft)
     if let count = sampling.logprobs, count >= 0, !output.json {
       throw ValidationError("--logprobs needs --json")
     }
@@ -74,7 +93,7 @@ struct ChatCommand: AsyncParsableCommand {
       chatOptions)
     let model = try await LanguageModel.load(
       name, options: try computing.options(compute: compute, cacheType: cacheType))
-    _ = try model.decision(for: GenerationOptions())
+    _ = try model.decision(for: try decoding())
     let session = try ChatSession(
       command: self, model: model,
       conversation: Conversation(system.map { [.system($0)] } ?? [], options: chatOptions))
@@ -83,6 +102,14 @@ struct ChatCommand: AsyncParsableCommand {
     } else {
       try await answerLines(session)
     }
+  }
+
+  /// What the arguments say of the method.
+  func decoding() throws -> GenerationOptions {
+    var options = GenerationOptions(method: decode.method)
+    options.recipe = try MethodArguments.text(of: recipe)
+    options.draft = draft
+    return options
   }
 
   /// One message after the other from a person; what fails is said, and the conversation goes on.

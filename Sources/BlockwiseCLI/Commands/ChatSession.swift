@@ -9,11 +9,13 @@ final class ChatSession {
   private let interrupt: Interrupt
   private var conversation: Conversation
   private var isSamplingNoted = false
+  private let decoding: GenerationOptions
 
   init(command: ChatCommand, model: LanguageModel, conversation: Conversation) throws {
     self.command = command
     self.model = model
     self.conversation = conversation
+    decoding = try command.decoding()
     let session = try model.session()
     self.session = session
     interrupt = Interrupt(isRunning: false) { session.stop() }
@@ -123,11 +125,15 @@ final class ChatSession {
   }
 
   private var options: GenerationOptions {
-    GenerationOptions(
+    var options = GenerationOptions(
+      method: decoding.method,
       maximumTokenCount: command.maxTokens.map { $0 < 0 ? nil : $0 }
         ?? model.generationConfiguration.maximumTokenCount,
       sampling: command.sampling.options(model.recommendedSampling),
       stopStrings: command.stop.map(GenerateCommand.unescaped))
+    options.recipe = decoding.recipe
+    options.draft = decoding.draft
+    return options
   }
 
   private func stream(_ prompt: Conversation.Prompt, _ options: GenerationOptions) async throws -> Generation

@@ -44,6 +44,7 @@ struct GenerationReport {
       ],
     ]
     if let infill, case .object(var members) = object {
+      members["infill"] = .string(infill.text(generation.text))
       members["fills"] = .array(
         infill.fills(generation.tokens.map(\.token), tokenizer).map { .string($0) })
       object = .object(members)

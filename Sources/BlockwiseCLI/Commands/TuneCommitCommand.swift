@@ -57,9 +57,15 @@ struct TuneCommitCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    for path in [out, filter].compactMap(\.self) { try Self.checkWritable(path) }
     let text = try TextInput.text(TextInput.file(prompts), from: prompts)
     let lines = TextInput.lines(text).filter { !$0.isEmpty }.map(String.init)
+    guard !lines.isEmpty else { throw UsageError("\(prompts) holds no prompts") }
     let model = try await measured.load()
+    guard model.traits.contextMask != .causal else {
+      throw UsageError(
+        "\(measured.name.model) fills no masks, so there is nothing to tune; --model base-diffusion does")
+    }
     let recipe = try model.recipe(MethodArguments.text(of: recipe))
     let tokens = try lines.map { line in
       try plain
@@ -88,6 +94,19 @@ struct TuneCommitCommand: AsyncParsableCommand {
       try StandardStream.output.write(json: Self.json(report))
     } else {
       try StandardStream.output.write(Self.table(report) + "\(report.best.recipe)\nis written to \(out)\n")
+    }
+  }
+
+  /// Refuses a place that cannot be written to before anything takes time.
+  private static func checkWritable(_ path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      throw ModelFileError.cannotWrite(path: path, reason: "it is a folder")
+    }
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw ModelFileError.cannotWrite(
+        path: path, reason: "its folder does not exist or cannot be written to")
     }
   }
 

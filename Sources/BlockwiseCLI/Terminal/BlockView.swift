@@ -30,7 +30,7 @@ final class BlockView {
       if token == model.traits.maskToken {
         finishRun()
         text += "·"
-      } else {
+      } else if !model.endTokens.contains(token) {
         run.append(token)
       }
     }

@@ -50,6 +50,7 @@ public struct DenoiseRecipe: Sendable {
     self = defaults
     let parser = RecipeParser(recipe: text)
     var seen: Set<String> = []
+    var commitRange: Range<Int>?
     for (index, word) in parser.words().enumerated() {
       if index == 0, !word.text.contains("=") {
         guard let preset = Self.presets.first(where: { $0.name == word.text }) else {
@@ -64,9 +65,23 @@ public struct DenoiseRecipe: Sendable {
         continue
       }
       let (slot, value) = try parser.assignment(word)
+      if slot == "commit" { commitRange = value.range }
       guard seen.insert(slot).inserted else { throw parser.error(word.range, "\(slot) is given twice") }
       try set(slot, value, at: word.start..<word.start + max(1, slot.count), parser)
     }
+    if let commitRange, let threshold = commit as? ThresholdCommit {
+      try check(threshold, at: commitRange, parser)
+    }
+  }
+
+  /// `threshold(0,9)` is a slip of the pen: a threshold of 0 leaves nothing to a quota.
+  private func check(
+    _ threshold: ThresholdCommit, at range: Range<Int>, _ parser: RecipeParser
+  ) throws(RecipeError) {
+    guard score is ProbabilityScore, threshold.threshold == 0, threshold.passCount > 0 else { return }
+    throw parser.error(
+      range,
+      "a threshold of 0 decides everything at once, whatever the passes; numbers are written with a point")
   }
 
   private mutating func set(

@@ -75,6 +75,9 @@ public struct DiffusionDecoder: Sendable {
         if recipe.block is WholeCanvas {
           throw refuse("block=\(recipe.block.text)", "it was trained on blocks; possible are fixed and ada")
         }
+        if let largest = traits.blockSize, let size = recipe.block.gridSize, size > largest {
+          throw refuse("block=\(recipe.block.text)", "its largest blocks have \(largest) positions")
+        }
         kind = .behindContext
       }
     }

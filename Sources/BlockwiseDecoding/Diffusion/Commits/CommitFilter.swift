@@ -59,6 +59,11 @@ public struct CommitFilter: Sendable, Hashable {
   /// - Throws: ``ModelFileError``.
   public init(path: String) throws {
     let file = try SafetensorsFile(path: path)
+    guard file.contains("filter.0.weight") else {
+      throw ModelFileError.unsupported(
+        path: path,
+        reason: "it is no filter; tune commit --filter writes one, of tensors filter.0.weight and so on")
+    }
     let first = try file.tensor(named: "filter.0.weight")
     guard first.shape.count == 2, first.shape[0] == first.shape[1],
       (1...Self.maximumBlockSize).contains(first.shape[0])
