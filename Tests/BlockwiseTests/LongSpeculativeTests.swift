@@ -79,4 +79,33 @@ struct LongSpeculativeTests {
     }
     #expect(accepted > 0)
   }
+
+  /// What was drawn by rejection must be as likely as what plain sampling draws.
+  @Test func `texts drawn by rejection are as likely as texts of plain sampling`() async throws {
+    let model = try await LanguageModel.load(Self.models + "/base")
+    let prompts = try Self.prompts(model)
+    let session = try model.session()
+    func mean(_ draft: String) async throws -> (mean: Double, error: Double) {
+      var values: [Double] = []
+      for (index, prompt) in prompts.enumerated() {
+        var options = GenerationOptions(maximumTokenCount: 32)
+        // The model itself, so that log-probabilities are those of the distribution that is drawn from.
+        options.sampling = SamplingOptions(temperature: 1, seed: UInt64(index))
+        options.draft = draft
+        let tokens = try await session.complete(tokens: prompt, options: options).tokens
+        if !tokens.isEmpty {
+          values.append(tokens.reduce(0) { $0 + Double($1.logProbability) } / Double(tokens.count))
+        }
+      }
+      let mean = values.reduce(0, +) / Double(values.count)
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
+      return (mean, (variance / Double(values.count)).squareRoot())
+    }
+    let plain = try await mean("none")
+    for draft in ["model(4):", "model(4,3):"] {
+      let drawn = try await mean("\(draft)\(Self.models)/draft,accept=reject")
+      let error = (plain.error * plain.error + drawn.error * drawn.error).squareRoot()
+      #expect(abs(plain.mean - drawn.mean) < 3 * error, "\(draft): \(plain), \(drawn)")
+    }
+  }
 }

@@ -1,8 +1,8 @@
-internal import BlockwiseFiles
+package import BlockwiseFiles
 
 /// Grows a tree level by level for sources that take a pass of a network per level: the likeliest nodes of a level are asked for
 /// what follows them, and of all that was found the likeliest stay (EAGLE-2, arXiv 2406.16858).
-enum LevelExpansion {
+package enum LevelExpansion {
   private struct Found {
     var parent: Int
     var guess: RankedGuess
@@ -17,7 +17,7 @@ enum LevelExpansion {
   ///   - isEnd: tokens behind which nothing is asked.
   ///   - followers: what may follow nodes of the tree so far (−1 for the root), for each of them in any order, each token
   ///     once. Called once per level.
-  static func tree(
+  package static func tree(
     depth: Int, width: Int, nodeCount: Int, minimum: Float = 0.01, isEnd: (TokenID) -> Bool = { _ in false },
     followers: (_ tree: TokenTree, _ level: [Int]) async throws -> [[RankedGuess]]
   ) async throws -> TokenTree {

@@ -41,7 +41,7 @@ public struct PublishedTrigramSource: DraftSource {
   }
 
   /// The weight of a token behind two others, as it is now.
-  func weight(_ token: TokenID, behind pair: [TokenID]) -> Float { weights[pair]?[token] ?? 0 }
+  package func weight(_ token: TokenID, behind pair: [TokenID]) -> Float { weights[pair]?[token] ?? 0 }
 
   private func followers(_ pair: [TokenID]) -> [(token: TokenID, weight: Float)] {
     (weights[pair] ?? [:]).sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
