@@ -31,8 +31,9 @@ struct Drafter {
   private let memory: DraftMemory?
   private let lossShare: Double
 
-  /// Tokens that count as decoded before the first, so that guessing can begin.
-  private static let credit = 8.0
+  /// Tokens that count as decoded before the first, so that guessing can begin. Under a strict bound none do, and the first one,
+  /// which comes with the prompt, has cost no pass to measure a loss by.
+  private var credit: Double { lossShare > CostShaper.strictLoss ? 8 : -1 }
 
   init(_ options: SpeculativeOptions, vocabularyCount: Int) {
     self.options = options
@@ -129,7 +130,7 @@ struct Drafter {
   // MARK: Guessing
 
   private var allowance: Double {
-    max(0, balance + lossShare * (Double(decodedCount) + Self.credit))
+    max(0, balance + lossShare * (Double(decodedCount) + credit))
   }
 
   /// As many guesses as may all be wrong.

@@ -201,16 +201,19 @@ import Testing
     let curve = CostCurve([
       CostCurve.Point(rowCount: 1, milliseconds: 20), CostCurve.Point(rowCount: 17, milliseconds: 40),
     ])
-    let (found, statistics) = try await Decoded.speculative(
-      model, prompt: [0],
-      SpeculativeOptions(
-        plain: AutoregressiveOptions(maximumTokenCount: 1500), sources: [("wrong", Wrong())], costCurve: curve
-      ))
-    #expect(found.committedCount == 1500)
-    #expect(statistics.drafts[0].acceptedCount == 0)
-    #expect(statistics.drafts[0].draftedCount > 0)
     let cost = try #require(curve)
-    let spent = statistics.passes.reduce(0.0) { $0 + cost.relativeCost(rows: $1.rowCount) }
-    #expect(spent <= 1.03 * 1499)
+    // However short the text is.
+    for count in [2, 3, 4, 5, 6, 8, 11, 20, 50, 1500] {
+      let (found, statistics) = try await Decoded.speculative(
+        model, prompt: [0],
+        SpeculativeOptions(
+          plain: AutoregressiveOptions(maximumTokenCount: count), sources: [("wrong", Wrong())],
+          costCurve: curve))
+      #expect(found.committedCount == count)
+      #expect(statistics.drafts[0].acceptedCount == 0)
+      if count >= 50 { #expect(statistics.drafts[0].draftedCount > 0) }
+      let spent = statistics.passes.reduce(0.0) { $0 + cost.relativeCost(rows: $1.rowCount) }
+      #expect(spent <= 1.0301 * Double(count - 1), "\(count) tokens")
+    }
   }
 }

@@ -9,7 +9,7 @@ public struct CostShaper: TreeShaper {
   public static let name = "cost"
   /// What stands between the parentheses.
   public static let parameters: [PolicyParameter] = [
-    .whole("limit", 1...512, 32), .number("loss", 0...1, 0.02),
+    .whole("limit", 1...512, 32), .number("loss", 0...1, 0.03),
   ]
   /// Most guesses of a pass.
   public var nodeLimit: Int
@@ -17,7 +17,7 @@ public struct CostShaper: TreeShaper {
   public var loss: Double
 
   /// The policy.
-  public init(limit: Int = 32, loss: Double = 0.02) {
+  public init(limit: Int = 32, loss: Double = 0.03) {
     nodeLimit = limit
     self.loss = loss
   }
@@ -25,6 +25,10 @@ public struct CostShaper: TreeShaper {
   public init(_ values: [PolicyValue]) { self.init(limit: values[0].int, loss: values[1].double) }
   /// The values of the parameters.
   public var values: [PolicyValue] { [.whole(nodeLimit), .number(loss)] }
+  /// The largest loss that is kept for every single text, however short. Whoever allows more lets guessing begin at once, as if
+  /// eight tokens had been decoded.
+  package static let strictLoss = 0.03
+
   /// Yes.
   public var looksAtGuesses: Bool { true }
 
