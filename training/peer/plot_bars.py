@@ -51,19 +51,19 @@ def main():
         tick = round(tick + step, 6)
     for number, (group, values) in enumerate(groups.items()):
         x0 = left + gap / 2 + number * (len(labels) * bar + gap)
-        for place, (_, name) in enumerate(labels):
+        for place, (label, name) in enumerate(labels):
             value = values.get(name)
             if value is None:
                 continue
             x = x0 + place * bar
             out.append(f'<rect x="{x:.1f}" y="{y(value):.1f}" width="{bar - 2}" height="{top + height - y(value):.1f}" '
-                       f'fill="{COLORS[place % len(COLORS)]}"><title>{html.escape(name)}: {value:.2f}</title></rect>'
+                       f'fill="{COLORS[place % len(COLORS)]}"><title>{html.escape(label)}: {value:.2f}</title></rect>'
                        f'<text x="{x + bar / 2 - 1:.1f}" y="{y(value) - 3:.1f}" font-size="8" text-anchor="middle" fill="#444">{value:.1f}</text>')
         out.append(f'<text x="{x0 + len(labels) * bar / 2:.1f}" y="{top + height + 18}" text-anchor="middle">{html.escape(group)}</text>')
     if options.line is not None:
         out.append(f'<line x1="{left}" x2="{width - 10}" y1="{y(options.line):.1f}" y2="{y(options.line):.1f}" stroke="#c0392b" stroke-dasharray="5 4"/>')
     for place, (label, _) in enumerate(labels):
-        x, line = left + place % 3 * 200, top + height + 42 + place // 3 * 18
+        x, line = left + place % 3 * 230, top + height + 42 + place // 3 * 18
         out.append(f'<rect x="{x}" y="{line - 9}" width="10" height="10" fill="{COLORS[place % len(COLORS)]}"/>'
                    f'<text x="{x + 15}" y="{line}">{html.escape(label)}</text>')
     out.append("</svg>\n")
