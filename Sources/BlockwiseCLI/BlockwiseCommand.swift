@@ -30,8 +30,6 @@ struct BlockwiseCommand: AsyncParsableCommand {
 
   static func main() async {
     signal(SIGPIPE, SIG_IGN)
-    // Commands that can stop halfway take it over.
-    signal(SIGINT, Interrupt.endProgram)
     // A limit on the size of files shows up as an error of writing, not as the end of the program.
     signal(SIGXFSZ, SIG_IGN)
     do {

@@ -71,7 +71,7 @@ def main():
                     late += 1
                     continue
                 text = tokenizer.decode(row, skip_special_tokens=False)
-                if check is None or checks.check(check, text):
+                if row and (check is None or checks.check(check, text)):
                     answer, own = row, own + 1
                 else:
                     answer = tokenizer.encode(reference, add_special_tokens=False).ids

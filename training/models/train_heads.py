@@ -146,7 +146,11 @@ def main():
     step, checkpoint = 0, run / "checkpoint.pt"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state.get("description", heads.description) != heads.description:
+            raise SystemExit(f"{checkpoint} is of heads of another kind or with other taps: give the same options, or another --run")
         heads.load_state_dict(state["heads"])
+        if isinstance(heads, Eagle3):  # the tokens that the saved head stands for, whatever the token files say now
+            heads.frequent = heads.d2t + torch.arange(len(heads.d2t))
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
@@ -191,7 +195,7 @@ def main():
             sums.zero_()
             since, mark = 0, time.monotonic()
         if time.monotonic() - saved > 60 * options.save_minutes or step == options.steps:
-            save(checkpoint, {"heads": heads.state_dict(), "optimizer": optimizer.state_dict(), "step": step})
+            save(checkpoint, {"heads": heads.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "description": heads.description})
             saved = time.monotonic()
     if options.export:
         export(heads, options.kind, options.export, options.name)

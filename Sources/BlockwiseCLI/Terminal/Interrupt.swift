@@ -41,9 +41,6 @@ final class Interrupt: Sendable {
     }
   }
 
-  /// Ends the program at once with the exit code for it.
-  static let endProgram: @convention(c) (Int32) -> Void = { _ in _exit(130) }
-
   /// Something begins to run.
   func begin() { count.withLock { $0 = 0 } }
 
@@ -58,6 +55,6 @@ final class Interrupt: Sendable {
 
   deinit {
     for source in sources { source.cancel() }
-    for number in Self.signals { signal(number, number == SIGINT ? Self.endProgram : SIG_DFL) }
+    for number in Self.signals { signal(number, SIG_DFL) }
   }
 }

@@ -24,7 +24,20 @@ public final class DraftMemory: Sendable {
   /// Nothing learned yet.
   public init() {}
 
-  func known(_ name: String) -> Known? { state.withLock { $0.sources[name] } }
+  /// What is known of a source, which is handed out: a generation that fails or is stopped early does not bring it back.
+  func take(_ name: String) -> Known? {
+    state.withLock { state in
+      defer { state.sources[name]?.source = nil }
+      return state.sources[name]
+    }
+  }
+
+  /// Lets go of sources that the last generation did not use: their caches are as large as a model's.
+  func keepSources(of names: Set<String>) {
+    state.withLock { state in
+      for name in state.sources.keys where !names.contains(name) { state.sources[name]?.source = nil }
+    }
+  }
 
   var costs: PassCosts? { state.withLock { $0.costs } }
 

@@ -44,7 +44,7 @@ struct Drafter {
     estimates = []
     plans = []
     for (name, source) in options.sources {
-      let known = memory?.known(Self.key(name, options))
+      let known = memory?.take(Self.key(name, options))
       // A source of another kind under the same name is none to go on with.
       let kept = known?.source.flatMap { type(of: $0) == type(of: source) ? $0 : nil }
       sources.append(kept ?? source)
@@ -61,7 +61,15 @@ struct Drafter {
 
   /// Begins a generation whose model has the first tokens of the prompt in its cache.
   mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
-    for index in sources.indices { try sources[index].resume(prompt, cachedCount: cachedCount) }
+    for index in sources.indices {
+      do {
+        try sources[index].resume(prompt, cachedCount: cachedCount)
+      } catch {
+        // One that cannot go on begins anew.
+        sources[index] = options.sources[index].source
+        try sources[index].resume(prompt, cachedCount: cachedCount)
+      }
+    }
   }
 
   /// Under another rule a source may draw where it chose.
@@ -72,6 +80,7 @@ struct Drafter {
   /// Leaves what was learned to the next generation.
   func remember() {
     guard let memory else { return }
+    memory.keepSources(of: Set(options.sources.map { Self.key($0.name, options) }))
     for (index, entry) in options.sources.enumerated() {
       memory.keep(
         Self.key(entry.name, options),

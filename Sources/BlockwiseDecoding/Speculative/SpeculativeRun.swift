@@ -63,12 +63,12 @@ struct SpeculativeRun {
     defer {
       statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
       statistics.drafts = self.drafter.statistics
-      self.drafter.remember()
     }
     do {
       let reason = try await decode(commit)
       self.drafter.count(tree, path: path)
       try settle()
+      self.drafter.remember()
       return reason
     } catch {
       // What is not settled is not in the cache.

@@ -251,10 +251,12 @@ private struct HeadLoader {
   /// the end.
   private func tapLayers() throws -> [Int] {
     let count = target.configuration.layerCount
-    let nested = try config.object("eagle_config")
-    let ids =
-      try config.ints("eagle_aux_hidden_state_layer_ids")
-      ?? nested?.ints("eagle_aux_hidden_state_layer_ids") ?? [2, count / 2, count - 3]
+    if try config.object("eagle_config")?.ints("eagle_aux_hidden_state_layer_ids") != nil {
+      throw ModelError.unsupported(
+        "eagle_config.eagle_aux_hidden_state_layer_ids, which some programs take for inputs of layers and others for outputs (give eagle_aux_hidden_state_layer_ids beside it, which means inputs),",
+        file: config.file)
+    }
+    let ids = try config.ints("eagle_aux_hidden_state_layer_ids") ?? [2, count / 2, count - 3]
     guard (1...16).contains(ids.count), ids.allSatisfy({ (0...count).contains($0) }) else {
       throw ModelError.key(
         "eagle_aux_hidden_state_layer_ids", found: "\(ids)", expected: "layers in 0…\(count)",

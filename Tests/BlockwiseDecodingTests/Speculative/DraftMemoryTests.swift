@@ -65,6 +65,44 @@ import Testing
     }
   }
 
+  @Test(arguments: ["eagle", "hydra-prefix"])
+  func `a generation that is stopped while it reads its prompt spoils none that follows`(name: String)
+    async throws
+  {
+    let model = try DraftHeadTests.model()
+    let heads = try DraftHeads.load(path: DraftHeadTests.fixtures + "/heads/" + name, target: model)
+    let a: [TokenID] = (0..<40).map { TokenID(($0 * 37 + 5) % 280) }
+    let b: [TokenID] = a.prefix(3) + (0..<60).map { TokenID(($0 * 53 + 7) % 280) }
+    let memory = DraftMemory()
+    let cache = try model.makeCache()
+    func options() throws -> SpeculativeOptions {
+      let source: any DraftSource =
+        name == "eagle"
+        ? try EagleSource(heads: heads, depth: 3, width: 2, contextLength: 512, minimum: 0)
+        : try HydraSource(heads: heads, depth: 3, width: 2, contextLength: 512, minimum: 0)
+      return SpeculativeOptions(
+        plain: AutoregressiveOptions(maximumTokenCount: 9, prefillRowCount: 8), sources: [(name, source)],
+        shape: WholeShaper(limit: 8), memory: memory)
+    }
+    let expected = try await Decoded.plain(model, prompt: a, try options().plain)
+    #expect(try await turn(model, cache, a, options()).tokens == expected.tokens)
+    // The second prompt is cancelled behind its second pass.
+    let stopped = Task { [options = try options()] in
+      try cache.truncate(to: 3)
+      return try await SpeculativeDecoder(model: model, options: options).generate(
+        prompt: b, cache: cache,
+        progress: { done, _ in if done > 16 { withUnsafeCurrentTask { $0?.cancel() } } },
+        commit: { _ in true }
+      ).0
+    }
+    #expect(try await stopped.value == .cancelled)
+    for _ in 0..<2 {
+      let (tokens, statistics) = try await turn(model, cache, a, options())
+      #expect(tokens == expected.tokens)
+      #expect(statistics.drafts[0].draftedCount > 0)
+    }
+  }
+
   @Test(arguments: ["eagle", "hydra-prefix"], [0, 5, 9, 12])
   func `heads that go on say what heads say that were told everything`(name: String, shared: Int) async throws
   {

@@ -58,7 +58,10 @@ public struct EagleSource: DraftSource {
     var common = 0
     while common < min(text.count, prompt.count), text[common] == prompt[common] { common += 1 }
     // Row p rests on the tokens up to p + 1.
-    let kept = readPositions.firstIndex { $0 + 1 >= common || $0 >= cachedCount } ?? readPositions.count
+    let kept = min(
+      readPositions.firstIndex { $0 + 1 >= common || $0 >= cachedCount } ?? readPositions.count,
+      try cache.committedCount)
+    text = Array(prompt.prefix(min(common, cachedCount)))
     readPositions.removeSubrange(kept...)
     try cache.truncate(to: kept)
     pending = []
@@ -74,6 +77,11 @@ public struct EagleSource: DraftSource {
   /// Keeps the states; the layer reads them once the token behind each is known.
   public mutating func read(_ states: TokenStates) async throws {
     guard states.count > 0 else { return }
+    // Behind its own context it guesses nothing more.
+    guard states.firstPosition + states.count <= cache.contextLength else {
+      (pending, unmixed, unmixedCount) = ([], [], 0)
+      return
+    }
     if pending.isEmpty, unmixedCount == 0 { pendingPosition = states.firstPosition }
     guard pendingPosition + pendingCount + unmixedCount == states.firstPosition else { return }
     unmixed += states.joined(heads.taps)

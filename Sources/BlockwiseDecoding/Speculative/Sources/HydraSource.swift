@@ -49,7 +49,10 @@ public struct HydraSource: DraftSource {
   public mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
     var common = 0
     while common < min(text.count, prompt.count), text[common] == prompt[common] { common += 1 }
-    let kept = readPositions.firstIndex { $0 >= min(common, cachedCount) } ?? readPositions.count
+    let kept = min(
+      readPositions.firstIndex { $0 >= min(common, cachedCount) } ?? readPositions.count,
+      try cache?.committedCount ?? 0)
+    text = Array(prompt.prefix(min(common, cachedCount)))
     readPositions.removeSubrange(kept...)
     try cache?.truncate(to: kept)
     pending = []
@@ -73,13 +76,17 @@ public struct HydraSource: DraftSource {
 
   private static let prefillRowCount = 256
 
+  /// The text, whether anybody asks for guesses or not.
+  public mutating func start(_ prompt: [TokenID]) { text = prompt }
+
   /// Hydra++: lets the layer read what is pending.
   private mutating func advance() async throws {
     guard let layer = heads.layer, let cache, !pending.isEmpty else { return }
     let size = heads.hiddenSize
     let count = pending.count / size
     guard position < cache.contextLength else {
-      state = []
+      // Behind the layer's own context it guesses nothing more.
+      (state, pending) = ([], [])
       return
     }
     let plan = BlockPlan(
@@ -88,9 +95,9 @@ public struct HydraSource: DraftSource {
       writes: Array(repeating: .append, count: count),
       embeddings: BlockPlan.EmbeddingRows(rows: Array(0..<count), vectors: pending),
       outputs: OutputRequest(rows: .none, taps: [.final]))
+    try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
     pending.removeAll(keepingCapacity: true)
     readPositions += position + 1 - count...position
-    try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
     if let hidden = result.hiddenStates(.final) { state = Array(hidden.suffix(size)) }
   }
 
