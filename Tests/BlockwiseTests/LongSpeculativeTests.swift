@@ -18,7 +18,7 @@ struct LongSpeculativeTests {
 
   static let sources = [
     "lookup", "ngram", "suffix", "recycle", "adaptive", "aded", "given", "model(4):MODELS/draft",
-    "eagle:MODELS/heads/base-eagle", "medusa:HEADS/medusa", "hydra:HEADS/hydra", "hydra:HEADS/hydra++",
+    "eagle:MODELS/heads/base-eagle", "medusa:HEADS/medusa", "hydra:HEADS/hydra", "hydra:HEADS/hydra-prefix",
     "suffix+adaptive+recycle", "auto+model(4):MODELS/draft+eagle(3,2):MODELS/heads/base-eagle",
   ]
   static let shapes = ["all", "best(1)", "best(6)", "cost(32)", "cost(16,0.5)"]
