@@ -60,7 +60,6 @@ extension LanguageModel {
         case nil: break
         }
       }
-      // Drawn guesses are another source than chosen ones.
       sources.append((source.text, try source.policy.makeSource(resources)))
     }
     return SpeculativeOptions(
@@ -102,7 +101,7 @@ extension LanguageModel {
     guard let target = network as? DecoderModel else {
       throw DraftFileError(path: name, reason: "this model has no hidden states")
     }
-    let path = try ModelLocator.standard.headsPath(for: name)
+    let path = try locator.headsPath(for: name)
     let heads = try await LoadingThread.run { try DraftHeads.load(path: path, target: target) }
     drafts.withLock { $0.heads[name] = heads }
     return heads
@@ -112,7 +111,7 @@ extension LanguageModel {
   private func draftModel(_ path: String) async throws -> LanguageModel {
     if let known = drafts.withLock({ $0.models[path] }) { return known }
     let options = ModelLoadOptions(threadCount: summary.threadCount)
-    let draft = try await LanguageModel.load(path, options: options, companion: self)
+    let draft = try await LanguageModel.load(path, options: options, locator: locator, companion: self)
     let shared = min(tokenizer.vocabularyCount, draft.tokenizer.vocabularyCount)
     for index in 0..<shared
     where tokenizer.bytes(of: TokenID(index)) != draft.tokenizer.bytes(of: TokenID(index)) {

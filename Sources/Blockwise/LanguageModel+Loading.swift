@@ -45,7 +45,8 @@ extension LanguageModel {
       return LanguageModel(
         network: network, tokenizer: tokenizer, chatTemplates: templates,
         generationConfiguration: source.generationConfiguration, path: path,
-        summary: network.summary, contextLength: network.traits.contextLength, loadTiming: timing)
+        summary: network.summary, contextLength: network.traits.contextLength, loadTiming: timing,
+        locator: locator)
     }
     if options.checksLogitShift {
       try await LogitShiftTest.check(loaded.network, loaded.tokenizer, file: path)

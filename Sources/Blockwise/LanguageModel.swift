@@ -29,6 +29,8 @@ public final class LanguageModel: Sendable {
   public let contextLength: Int
   /// How long loading took.
   public let loadTiming: LoadTiming
+  /// Where names of draft models and heads are looked for: where its own was.
+  let locator: ModelLocator
   /// What ``costCurve(cache:)`` found.
   let knownCostCurve = Protected<CostCurve?>(nil)
   /// What sources of guesses have loaded.
@@ -37,7 +39,7 @@ public final class LanguageModel: Sendable {
   init(
     network: any BlockModel, tokenizer: Tokenizer, chatTemplates: ChatTemplateSources,
     generationConfiguration: GenerationConfiguration, path: String,
-    summary: ModelSummary, contextLength: Int, loadTiming: LoadTiming
+    summary: ModelSummary, contextLength: Int, loadTiming: LoadTiming, locator: ModelLocator
   ) {
     self.network = network
     merger = PassMerger(network)
@@ -48,6 +50,7 @@ public final class LanguageModel: Sendable {
     self.summary = summary
     self.contextLength = contextLength
     self.loadTiming = loadTiming
+    self.locator = locator
   }
 
   /// What the model is able to do.

@@ -194,6 +194,40 @@ struct ModelCommandTests {
     #expect(refused.code == 1 && refused.errors.contains("masked blocks"), "\(refused.errors)")
   }
 
+  @Test func `what a model of blocks cannot do is refused with the reason`() throws {
+    let wide = try CommandLineTool.run([
+      "generate", "--model", "base-diffusion", "--recipe", "block=fixed(64)", "x",
+    ])
+    #expect(wide.code == 1 && wide.errors.contains("largest blocks have 32"), "\(wide.errors)")
+    let slip = try CommandLineTool.run([
+      "generate", "--model", "base-diffusion", "--recipe", "commit=threshold(0,9)", "x",
+    ])
+    #expect(slip.code == 64 && slip.errors.contains("point"), "\(slip.errors)")
+    let folder = try TemporaryFolder()
+    let prompts = try folder.write("prompts.txt", "a\n")
+    let tuned = try CommandLineTool.run([
+      "tune", "commit", "--prompts", prompts, "--out", folder.path + "/recipe.txt",
+    ])
+    #expect(tuned.code == 64 && tuned.errors.contains("base-diffusion"), "\(tuned.errors)")
+    #expect(tuned.errors.contains("blockwise tune commit --help"))
+    let nowhere = try CommandLineTool.run([
+      "tune", "commit", "--prompts", prompts, "--out", folder.path + "/nowhere/recipe.txt",
+    ])
+    #expect(nowhere.code == 1 && nowhere.errors.contains("nowhere"))
+  }
+
+  @Test func `a chat takes the method, and mistakes of it are those of generate`() throws {
+    let input = Array("Repeat this list: [\"a\", \"b\"]\n".utf8)
+    let filled = try CommandLineTool.run(
+      ["chat", "--model", "base-diffusion", "--decode", "diffusion", "--json"], input: input)
+    #expect(filled.code == 0 && filled.text.contains("\"method\":\"diffusion\""), "\(filled.errors)")
+    let guessed = try CommandLineTool.run(
+      ["chat", "--model", "base", "--draft", "eagle(3,2):base-eagle", "--json"], input: input)
+    #expect(guessed.code == 0 && guessed.text.contains("eagle(3,2)"), "\(guessed.errors)")
+    let mistake = try CommandLineTool.run(["chat", "--draft", "lookup", "--decode", "ar"], input: input)
+    #expect(mistake.code == 64 && mistake.errors.contains("--draft"))
+  }
+
   @Test func `gaps are filled and what is known stays`() throws {
     let model = try #require(CommandLineTool.model("llada"))
     let output = try CommandLineTool.run([
@@ -203,6 +237,7 @@ struct ModelCommandTests {
     let text = try json.string("text")
     let fills = try json.array("fills").compactMap(\.stringValue)
     #expect(fills.count == 2)
+    #expect(try json.string("infill") == "the old" + text)
     #expect(text.contains(" and the") && text.hasSuffix("."), "\(text)")
     #expect(try json.integer("stats", "committed") == 5)
     let beginning = try CommandLineTool.run(["generate", "--model", model, "--infill", "<fill:3> end"])

@@ -35,7 +35,7 @@ struct MethodArguments: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Fill gaps of so many tokens in a text, which must not begin with one.",
+      "Fill gaps of so many tokens in a text, which must not begin with one. A space before a gap is left to the gap.",
       valueName: "text <fill:12> text"))
   var infill: String?
 

@@ -96,9 +96,7 @@ final class DecoderWeights: Sendable {
   var hasQuantizedMatrix: Bool { matrices.contains { MatmulMode.int8.resolved(for: $0.format) == .int8 } }
 
   /// All matrices, each once.
-  var allMatrices: [PackedMatrix] { matrices }
-
-  private var matrices: [PackedMatrix] {
+  var matrices: [PackedMatrix] {
     var all: [PackedMatrix] = []
     if case .packed(let matrix) = embedding { all.append(matrix) }
     for layer in layers {

@@ -188,16 +188,12 @@ private struct HeadLoader {
   }
 
   private func prefixLayer() throws -> DecoderModel {
-    var configuration = try layerConfiguration()
-    // Files say it of the heads' model; where they say nothing it is as in the model.
-    configuration.layerCount = 1
-    configuration.windows = [nil]
     var names = TensorNames.huggingFace
     names.embedding = ""
     names.head = ""
     names.layerPrefix = "prefix_embeding_layer.layers."
     names.finalNorm = "prefix_embeding_layer.norm.weight"
-    return try layer(configuration, names)
+    return try layer(try layerConfiguration(), names)
   }
 
   // MARK: EAGLE-3
@@ -205,8 +201,6 @@ private struct HeadLoader {
   func eagle() throws -> DraftHeads {
     try checkMemory()
     var configuration = try layerConfiguration()
-    configuration.layerCount = 1
-    configuration.windows = [nil]
     configuration.readsPairs = true
     if try config.optionalBool("norm_before_residual") ?? false {
       throw ModelError.unsupported("norm_before_residual", file: config.file)
@@ -222,7 +216,6 @@ private struct HeadLoader {
         file: config.file)
     }
     configuration.logitCount = rows
-    configuration.vocabularyCount = vocabulary
     var names = TensorNames.huggingFace
     names.embedding = "embed_tokens.weight"
     names.head = "lm_head.weight"
@@ -293,7 +286,7 @@ private struct HeadLoader {
 
   // MARK: Layers
 
-  /// A layer of the Llama lineage; what the configuration does not say is as in the model.
+  /// One layer of the Llama lineage with the model's vocabulary; what the configuration does not say is as in the model.
   private func layerConfiguration() throws -> DecoderConfiguration {
     let own = target.configuration
     let model: JSONValue = [

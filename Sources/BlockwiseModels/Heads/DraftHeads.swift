@@ -75,7 +75,7 @@ public final class DraftHeads: Sendable {
 extension DecoderWeights {
   /// Bytes of matrices that another model's weights do not have.
   fileprivate func ownByteCount(beside other: DecoderWeights) -> Int {
-    let known = Set(other.allMatrices.map(ObjectIdentifier.init))
-    return allMatrices.reduce(0) { known.contains(ObjectIdentifier($1)) ? $0 : $0 + $1.byteCount }
+    let known = Set(other.matrices.map(ObjectIdentifier.init))
+    return matrices.reduce(0) { known.contains(ObjectIdentifier($1)) ? $0 : $0 + $1.byteCount }
   }
 }

@@ -27,7 +27,7 @@ public struct CostShaper: TreeShaper {
   public var values: [PolicyValue] { [.whole(nodeLimit), .number(loss)] }
   /// The largest loss that is kept for every single text, however short. Whoever allows more lets guessing begin at once, as if
   /// eight tokens had been decoded.
-  package static let strictLoss = 0.03
+  static let strictLoss = 0.03
 
   /// Yes.
   public var looksAtGuesses: Bool { true }

@@ -12,7 +12,7 @@ public struct EagleSource: DraftSource {
   private let minimum: Float
   /// What a level is thought to cost before it is measured, in passes of one row.
   public let assumedStepCost: Double
-  private let cache: CacheHandle
+  private var rows: ReadRows
   private let result = BlockResultBuffer()
   /// The taps' states that are not mixed yet, side by side, and how many tokens they are of: nothing is computed before
   /// somebody asks for guesses.
@@ -21,10 +21,6 @@ public struct EagleSource: DraftSource {
   /// Mixed states that the layer has not read: `[pending, hidden]` from a position on.
   private var pending: [Float] = []
   private var pendingPosition = 0
-  /// The text as far as it is known, and the positions of the rows in the cache: all, but for holes where a generation began
-  /// behind a prefix that the model had cached.
-  private var text: [TokenID] = []
-  private var readPositions: [Int] = []
 
   private static let prefillRowCount = 256
 
@@ -46,7 +42,7 @@ public struct EagleSource: DraftSource {
     self.width = width
     self.minimum = minimum
     assumedStepCost = stepCost
-    cache = try layer.makeCache(contextLength: min(contextLength, layer.traits.contextLength))
+    rows = ReadRows(try layer.makeCache(contextLength: min(contextLength, layer.traits.contextLength)))
   }
 
   /// Yes.
@@ -55,18 +51,9 @@ public struct EagleSource: DraftSource {
   public var isKept: Bool { true }
   /// Lets go of rows that do not belong to the new prompt, and of those whose states will be told again.
   public mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
-    var common = 0
-    while common < min(text.count, prompt.count), text[common] == prompt[common] { common += 1 }
-    // Row p rests on the tokens up to p + 1.
-    let kept = min(
-      readPositions.firstIndex { $0 + 1 >= common || $0 >= cachedCount } ?? readPositions.count,
-      try cache.committedCount)
-    text = Array(prompt.prefix(min(common, cachedCount)))
-    readPositions.removeSubrange(kept...)
-    try cache.truncate(to: kept)
-    pending = []
-    unmixed = []
-    unmixedCount = 0
+    // Row p reads token p + 1.
+    try rows.resume(prompt, cachedCount: cachedCount, ahead: 1)
+    (pending, unmixed, unmixedCount) = ([], [], 0)
   }
   /// Three, as a rule.
   public var wantedTaps: [OutputRequest.Tap] { heads.taps }
@@ -78,7 +65,7 @@ public struct EagleSource: DraftSource {
   public mutating func read(_ states: TokenStates) async throws {
     guard states.count > 0 else { return }
     // Behind its own context it guesses nothing more.
-    guard states.firstPosition + states.count <= cache.contextLength else {
+    guard states.firstPosition + states.count <= rows.cache.contextLength else {
       (pending, unmixed, unmixedCount) = ([], [], 0)
       return
     }
@@ -104,12 +91,12 @@ public struct EagleSource: DraftSource {
   /// Lets the layer read what is pending.
   /// - Returns: the state behind the last row; nil where the root has none, or there is no room.
   private mutating func advance(_ tokens: [TokenID], isLast: Bool) async throws -> [Float]? {
-    text = tokens
+    rows.text = tokens
     try await mix()
     // Row p reads token p + 1.
     let end = min(pendingPosition + pendingCount, tokens.count - 1)
     var state: [Float]?
-    while pendingPosition < end, end <= cache.contextLength {
+    while pendingPosition < end, end <= rows.cache.contextLength {
       let stop = min(end, pendingPosition + Self.prefillRowCount)
       let count = stop - pendingPosition
       let plan = BlockPlan(
@@ -119,10 +106,10 @@ public struct EagleSource: DraftSource {
         embeddings: BlockPlan.EmbeddingRows(
           rows: Array(0..<count), vectors: Array(pending.prefix(count * hiddenSize))),
         outputs: OutputRequest(rows: isLast && stop == end ? .last : .none, taps: [.layer(0)]))
-      try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
+      try await layer.forward([SequencePass(plan: plan, cache: rows.cache)], into: result)
       state = result.hiddenStates(.layer(0)).map { Array($0.suffix(hiddenSize)) }
       pending.removeFirst(count * hiddenSize)
-      readPositions += pendingPosition..<stop
+      rows.append(pendingPosition..<stop)
       pendingPosition = stop
     }
     return pendingPosition == tokens.count - 1 ? state : nil
@@ -134,32 +121,32 @@ public struct EagleSource: DraftSource {
     let (width, size, tokens, vocabulary) = (
       width, hiddenSize, heads.headTokens, layer.traits.vocabularyCount
     )
-    let (layer, cache, result) = (layer, cache, result)
+    let (layer, cache, result) = (layer, rows.cache, result)
     let prefix = context.tokens.count - 1
     let room = cache.contextLength - prefix
     // States of the nodes whose rows have been evaluated, by node.
     var states: [Int: [Float]] = [-1: first]
-    var rows: [Int] = []
+    var nodes: [Int] = []
     return try await LevelExpansion.tree(
       depth: min(depth, context.maximumDepth, room), width: width, nodeCount: context.maximumNodeCount,
       minimum: minimum, isEnd: { context.stopTokens.contains($0) },
       followers: { tree, level in
         if level != [-1] {
           // A row sees its ancestors only inside of one pass, so that those of earlier levels are evaluated again.
-          rows += level
+          nodes += level
           var vectors: [Float] = []
-          for node in rows { vectors += states[tree.nodes[node].parent] ?? first }
-          let numbers = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1, $0) })
+          for node in nodes { vectors += states[tree.nodes[node].parent] ?? first }
+          let numbers = Dictionary(uniqueKeysWithValues: nodes.enumerated().map { ($1, $0) })
           var plan = BlockPlan(
-            tree: rows.map { tree.nodes[$0].token },
-            parents: rows.map { numbers[tree.nodes[$0].parent] ?? -1 },
+            tree: nodes.map { tree.nodes[$0].token },
+            parents: nodes.map { numbers[tree.nodes[$0].parent] ?? -1 },
             prefixLength: prefix,
             outputs: OutputRequest(
-              rows: .some(Array(rows.count - level.count..<rows.count)), taps: [.layer(0)]))
-          plan.embeddings = BlockPlan.EmbeddingRows(rows: Array(0..<rows.count), vectors: vectors)
+              rows: .some(Array(nodes.count - level.count..<nodes.count)), taps: [.layer(0)]))
+          plan.embeddings = BlockPlan.EmbeddingRows(rows: Array(0..<nodes.count), vectors: vectors)
           try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
           let hidden = result.hiddenStates(.layer(0)) ?? []
-          for (row, node) in rows.enumerated().suffix(level.count) {
+          for (row, node) in nodes.enumerated().suffix(level.count) {
             states[node] = Array(hidden[row * size..<(row + 1) * size])
           }
         }

@@ -10,18 +10,14 @@ public struct HydraSource: DraftSource {
   private let minimum: Float
   /// What a level is thought to cost before it is measured, in passes of one row.
   public let assumedStepCost: Double
-  /// Hydra++: the layer's cache.
-  private let cache: CacheHandle?
+  /// Hydra++: what the layer has read.
+  private var rows: ReadRows?
   private let result = BlockResultBuffer()
   /// What the heads read of the last token, and its position.
   private var state: [Float] = []
   private var position = -1
   /// Hydra++: states that the layer has not read, `[pending, hidden]`: nothing is computed before somebody asks for guesses.
   private var pending: [Float] = []
-  /// The text as far as it is known, and the positions of the rows in the cache: all, but for holes where a generation began
-  /// behind a prefix that the model had cached.
-  private var text: [TokenID] = []
-  private var readPositions: [Int] = []
 
   /// - Parameters:
   ///   - depth: heads that are asked, at most as many as there are.
@@ -36,28 +32,19 @@ public struct HydraSource: DraftSource {
     self.width = width
     self.minimum = minimum
     assumedStepCost = stepCost
-    cache = try heads.layer.map {
-      try $0.makeCache(contextLength: min(contextLength, $0.traits.contextLength))
+    rows = try heads.layer.map {
+      ReadRows(try $0.makeCache(contextLength: min(contextLength, $0.traits.contextLength)))
     }
   }
 
   /// Yes.
   public var isCostly: Bool { true }
   /// Where a layer's cache holds the text.
-  public var isKept: Bool { cache != nil }
+  public var isKept: Bool { rows != nil }
   /// Lets go of rows that do not belong to the new prompt, and of those whose states will be told again.
   public mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
-    var common = 0
-    while common < min(text.count, prompt.count), text[common] == prompt[common] { common += 1 }
-    let kept = min(
-      readPositions.firstIndex { $0 >= min(common, cachedCount) } ?? readPositions.count,
-      try cache?.committedCount ?? 0)
-    text = Array(prompt.prefix(min(common, cachedCount)))
-    readPositions.removeSubrange(kept...)
-    try cache?.truncate(to: kept)
-    pending = []
-    state = []
-    position = -1
+    try rows?.resume(prompt, cachedCount: cachedCount, ahead: 0)
+    (pending, state, position) = ([], [], -1)
   }
   /// The final one.
   public var wantedTaps: [OutputRequest.Tap] { heads.taps }
@@ -77,11 +64,11 @@ public struct HydraSource: DraftSource {
   private static let prefillRowCount = 256
 
   /// The text, whether anybody asks for guesses or not.
-  public mutating func start(_ prompt: [TokenID]) { text = prompt }
+  public mutating func start(_ prompt: [TokenID]) { rows?.text = prompt }
 
   /// Hydra++: lets the layer read what is pending.
   private mutating func advance() async throws {
-    guard let layer = heads.layer, let cache, !pending.isEmpty else { return }
+    guard let layer = heads.layer, let cache = rows?.cache, !pending.isEmpty else { return }
     let size = heads.hiddenSize
     let count = pending.count / size
     guard position < cache.contextLength else {
@@ -97,13 +84,13 @@ public struct HydraSource: DraftSource {
       outputs: OutputRequest(rows: .none, taps: [.final]))
     try await layer.forward([SequencePass(plan: plan, cache: cache)], into: result)
     pending.removeAll(keepingCapacity: true)
-    readPositions += position + 1 - count...position
+    rows?.append(position + 1 - count...position)
     if let hidden = result.hiddenStates(.final) { state = Array(hidden.suffix(size)) }
   }
 
   /// A tree, level by level.
   public mutating func propose(_ context: DraftContext) async throws -> TokenTree {
-    text = context.tokens
+    rows?.text = context.tokens
     try await advance()
     guard position == context.tokens.count - 2, !state.isEmpty, let root = context.tokens.last else {
       return TokenTree()
