@@ -37,6 +37,9 @@ public struct GenerationOptions: Sendable {
   public var expectedTokens: [TokenID] = []
   /// What passes cost, for the decision how much to guess; nil takes what the model knows of itself, or learns it from the passes.
   public var costCurve: CostCurve?
+  /// What a step of a draft model or of heads is taken to cost, in passes of one row, where ``costCurve`` is that of another model;
+  /// nil measures it.
+  public var draftStepCost: Double?
   /// Slots behind the prompt, some of them known: the others are filled. Nil for as many unknown ones as
   /// ``maximumTokenCount`` says. Needs a model that fills masks.
   public var canvas: [TokenID?]?

@@ -13,9 +13,16 @@ extension LanguageModel {
     let text = options.draft ?? (options.method == .autoregressive ? "none" : "auto")
     var recipe = try DraftRecipe(text)
     if recipe.sources.isEmpty { return nil }
-    // What is known of the answer already is always worth a guess.
-    if text.prefix(while: { $0 != "," && $0 != "+" }) == "auto" {
+    if recipe.isAutomatic {
+      // What is known of the answer already is always worth a guess.
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
+      if !recipe.accept.needsWholeTree, !recipe.hasDraftModel, let companion = companionDraft,
+        companion.refusal == nil
+      {
+        var sources = try DraftRecipe("\(CompanionDraft.source):x").sources
+        sources[0].path = companion.path
+        recipe.sources += sources
+      }
     }
     if !options.expectedTokens.isEmpty,
       !recipe.sources.contains(where: { type(of: $0.policy).name == "given" })
@@ -28,6 +35,39 @@ extension LanguageModel {
   /// Whether passes take so little time that what guessing costs beside them is lost as a rule: below 64 MiB of weights, a few
   /// milliseconds.
   var isTooSmallForGuesses: Bool { summary.weightByteCount < 64 << 20 }
+
+  /// What lies beside the model to write ahead for it.
+  var companionDraft: CompanionDraft? {
+    drafts.withLock { drafts in
+      if let known = drafts.companion { return known }
+      let found = CompanionDraft(beside: path)
+      drafts.companion = .some(found)
+      return found
+    }
+  }
+
+  /// Loads what `auto` takes for a request without being asked for it. What cannot be used is left out from then on, and
+  /// ``MethodDecision/reason`` says why.
+  func prepareDrafts(for options: GenerationOptions) async throws {
+    guard let recipe = try? draftRecipe(for: options), recipe.isAutomatic, let companion = companionDraft,
+      companion.refusal == nil, recipe.sources.contains(where: { $0.path == companion.path })
+    else { return }
+    do {
+      let draft = try await draftModel(companion.path)
+      guard draft.traits.isAutoregressive else {
+        throw DraftFileError(path: companion.path, reason: "it does not write from left to right")
+      }
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      var reason = (error as? DraftFileError)?.reason ?? "\(error)"
+      if reason.hasPrefix(companion.path + ": ") { reason.removeFirst(companion.path.count + 2) }
+      drafts.withLock { drafts in
+        drafts.models[companion.path] = nil
+        drafts.companion = .some(CompanionDraft(path: companion.path, refusal: reason))
+      }
+    }
+  }
 
   /// Options of the decoder for a request: loads the models and texts that sources rest on, once per path.
   /// - Throws: what loading throws, ``DecodingError`` for sources that do not fit the model.
@@ -62,9 +102,11 @@ extension LanguageModel {
       }
       sources.append((source.text, try source.policy.makeSource(resources)))
     }
-    return SpeculativeOptions(
+    var decoding = SpeculativeOptions(
       plain: plain, sources: sources, shape: recipe.shape, accept: recipe.accept,
       costCurve: options.costCurve ?? knownCostCurve.withLock { $0 }, memory: memory)
+    decoding.stepCost = options.draftStepCost
+    return decoding
   }
 
   /// More than any corpus that is searched has.
@@ -126,6 +168,8 @@ extension LanguageModel {
 
 /// Models, heads and texts that sources of guesses rest on, by path.
 struct LoadedDrafts: Sendable {
+  /// What lies beside the model; nil while nobody has looked.
+  var companion: CompanionDraft??
   var models: [String: LanguageModel] = [:]
   var heads: [String: DraftHeads] = [:]
   var corpora: [String: SuffixCorpus] = [:]

@@ -141,6 +141,7 @@ public final class Session: Sendable {
   private func run(
     _ number: Int, prompt: [TokenID], options: GenerationOptions, report: @Sendable (SessionEvent) -> Void
   ) async throws -> Generation {
+    try await model.prepareDrafts(for: options)
     let decision = try model.decision(for: options)
     let decoder = try await SessionDecoder(
       model: model, options: options, decision: decision, prompt: prompt, contextLength: cache.contextLength,

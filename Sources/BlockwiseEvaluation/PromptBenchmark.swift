@@ -54,6 +54,8 @@ public struct PromptBenchmark: Sendable {
     public var draftedCount = 0
     /// Of those, the ones that became part of the text.
     public var acceptedCount = 0
+    /// Passes of draft models and levels of heads.
+    public var stepCount = 0
     /// Seconds of decoding: for each prompt the median of its samples.
     public var seconds: [Double] = []
     /// Of those of the last samples, the time spent on guessing.
@@ -81,16 +83,14 @@ public struct PromptBenchmark: Sendable {
     _ model: LanguageModel, progress: (Double) -> Void = { _ in }
   ) async throws -> [Result] {
     var results = ways.map { Result(name: $0.name) }
-    // Each way has a session of its own: what it has learned from a prompt's first pass stays its own.
-    let sessions = try ways.map { _ in try model.session() }
     for (index, prompt) in prompts.enumerated() {
       var samples = [[Double]](repeating: [], count: ways.count)
       var first: [TokenID] = []
       for sample in 0...sampleCount {
         for (way, entry) in ways.enumerated() {
           try Task.checkCancellation()
-          // Every answer finds the same cache: the prompt, but for its last token.
-          let generation = try await sessions[way].complete(tokens: prompt, options: entry.options)
+          // Every answer is a conversation of its own: nothing is known of the prompt, and nothing saved before.
+          let generation = try await model.session().complete(tokens: prompt, options: entry.options)
           if sample > 0 { samples[way].append(generation.statistics.decodeSeconds) }
           guard sample == sampleCount else { continue }
           let tokens = generation.tokens.map(\.token)
@@ -116,6 +116,7 @@ extension PromptBenchmark.Result {
     rowCount += statistics.rowCount
     draftedCount += statistics.drafts.reduce(0) { $0 + $1.draftedCount }
     acceptedCount += statistics.drafts.reduce(0) { $0 + $1.acceptedCount }
+    stepCount += statistics.drafts.reduce(0) { $0 + $1.stepCount }
     draftSeconds += statistics.draftSeconds
     traces.append(PassTrace(method: name, tokenCount: statistics.committedCount, passes: statistics.passes))
   }

@@ -77,6 +77,13 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     completion: .file())
   var costs: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "With --costs: what a step of a draft model or a level of heads costs there, in passes of one row. (default: as measured here)",
+      valueName: "0.1"))
+  var stepCost: Double?
+
   @Option(name: .long, help: "Replay recorded passes. Can be repeated.", completion: .file())
   var replay: [String] = []
 
@@ -89,6 +96,9 @@ struct BenchDecodeCommand: AsyncParsableCommand {
     }
     if costs != nil, draft.isEmpty {
       throw ValidationError("--costs needs --draft: only guesses look at costs")
+    }
+    if let stepCost, costs == nil || !(0...1000).contains(stepCost) {
+      throw ValidationError("--step-cost is \(stepCost), expected 0 to 1000 and --costs beside it")
     }
     if prompts != nil, depth != [0] || !replay.isEmpty {
       throw ValidationError("--prompts takes no --depth and no --replay")

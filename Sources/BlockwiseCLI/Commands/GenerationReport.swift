@@ -62,7 +62,7 @@ struct GenerationReport {
       "source": .string(draft.source),
       "drafted": .array(draft.drafted.map { .integer(Int64($0)) }),
       "accepted": .array(draft.accepted.map { .integer(Int64($0)) }),
-      "seconds": .number(draft.seconds),
+      "steps": .integer(Int64(draft.stepCount)), "seconds": .number(draft.seconds),
     ]
   }
 

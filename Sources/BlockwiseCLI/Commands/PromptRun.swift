@@ -41,6 +41,7 @@ struct PromptRun {
       maximumTokenCount: command.tokens, sampling: command.sampling(model.recommendedSampling))
     base.showsSpecialTokens = true
     base.costCurve = try command.costs.map(curve)
+    base.draftStepCost = command.stepCost
     var ways: [PromptBenchmark.Way] = []
     if model.traits.isAutoregressive {
       var plain = base
@@ -130,6 +131,7 @@ struct PromptRun {
       "tokens_per_forward": .number(result.tokensPerForward),
       "drafted": .integer(Int64(result.draftedCount)),
       "accepted": .integer(Int64(result.acceptedCount)),
+      "draft_steps": .integer(Int64(result.stepCount)),
       "seconds": .number(result.totalSeconds),
       "draft_seconds": .number(result.draftSeconds),
       "speed_up": .number(plain.totalSeconds / max(1e-9, result.totalSeconds)),

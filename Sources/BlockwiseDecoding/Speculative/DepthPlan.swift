@@ -34,6 +34,9 @@ struct DepthPlan {
     return best.depth
   }
 
+  /// Takes in what a step costs at most, until one is measured.
+  mutating func assume(atMost bound: Double) { if measured.isEmpty { stepCost = min(stepCost, bound) } }
+
   /// Takes in the cost of a proposal.
   mutating func record(depth: Int, stepCost: Double) {
     guard depth > 0 else { return }

@@ -15,11 +15,14 @@ public final class DraftMemory: Sendable {
   private struct State {
     var sources: [String: Known] = [:]
     var costs: PassCosts?
+    var earned = 0.0
   }
 
   private let state = Protected(State())
   /// Sources that are remembered; a conversation hardly has more.
   private static let limit = 64
+  /// Most passes that the next answer may lose of what was saved before it.
+  private static let earnedLimit = 8.0
 
   /// Nothing learned yet.
   public init() {}
@@ -40,6 +43,11 @@ public final class DraftMemory: Sendable {
   }
 
   var costs: PassCosts? { state.withLock { $0.costs } }
+
+  /// What the conversation has saved and not risked yet, in passes of one row; negative where it has lost.
+  var earned: Double { state.withLock { $0.earned } }
+
+  func keep(earned: Double) { state.withLock { $0.earned = min(Self.earnedLimit, earned) } }
 
   func keep(_ name: String, _ known: Known) {
     state.withLock { state in

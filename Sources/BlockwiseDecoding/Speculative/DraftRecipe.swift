@@ -32,6 +32,12 @@ public struct DraftRecipe: Sendable {
     "\(sources.isEmpty ? "none" : sources.map(\.text).joined(separator: "+")),shape=\(shape.text),accept=\(accept.text)"
   }
 
+  /// Whether `auto` is among the sources: then what is risked is bounded for every text, and what suits the model may be added.
+  public private(set) var isAutomatic = false
+
+  /// Whether a smaller model is among the sources.
+  public var hasDraftModel: Bool { sources.contains { type(of: $0.policy).pathKind == .model } }
+
   /// Whether the text can follow another distribution than that of plain decoding.
   public var isLossy: Bool { accept.isLossy }
 
@@ -71,8 +77,10 @@ public struct DraftRecipe: Sendable {
           part.start..<part.start + max(1, slot.count), "there is no slot \(slot); slots are shape, accept")
       }
     }
-    // A draft model or heads cost something before anything is known of it: whoever asks for one lets it try.
-    if !isShaped, sources.contains(where: { [.model, .heads].contains(type(of: $0.policy).pathKind) }) {
+    // A draft model or heads cost something before anything is known of it: whoever asks for one alone lets it try.
+    if !isShaped, !isAutomatic,
+      sources.contains(where: { [.model, .heads].contains(type(of: $0.policy).pathKind) })
+    {
       shape = CostShaper(loss: 0.1)
     }
     if accept.textFollowsGuesses, !accept.needsWholeTree {
@@ -101,6 +109,7 @@ public struct DraftRecipe: Sendable {
     for word in Self.split(part, by: "+") {
       guard !word.text.isEmpty else { throw parser.error(word.start..<word.start + 1, "a source is missing") }
       if word.text == "auto" {
+        isAutomatic = true
         sources += try DraftRecipe(Self.automatic).sources
         continue
       }

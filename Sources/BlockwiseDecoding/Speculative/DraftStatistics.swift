@@ -6,6 +6,8 @@ public struct DraftStatistics: Sendable, Hashable {
   public var drafted: [Int] = []
   /// Of those, the ones that became part of the text.
   public var accepted: [Int] = []
+  /// Tokens ahead that it was asked for, one after the other: passes of a draft model, levels of heads. 0 for sources that need none.
+  public var stepCount = 0
   /// Time spent on proposing and learning, in seconds.
   public var seconds = 0.0
 

@@ -9,7 +9,7 @@ struct Drafter {
   private var estimates: [AcceptanceEstimate]
   private var plans: [DepthPlan]
   private var costs: PassCosts
-  /// What guessing has saved so far, in passes of one row; negative where it has lost.
+  /// What guessing has saved so far in the conversation, in passes of one row; negative where it has lost.
   private var balance = 0.0
   private var decodedCount = 0
   private var round = 0
@@ -30,6 +30,8 @@ struct Drafter {
   private let isCut: Bool
   private let memory: DraftMemory?
   private let lossShare: Double
+  /// What costly sources took to read the prompt, a bound of a step's cost as long as none is measured.
+  private var readingSeconds: [Double?]
 
   /// Tokens that count as decoded before the first, so that guessing can begin. Under a strict bound none do, and the first one,
   /// which comes with the prompt, has cost no pass to measure a loss by.
@@ -43,13 +45,14 @@ struct Drafter {
     sources = []
     estimates = []
     plans = []
+    readingSeconds = Array(repeating: nil, count: options.sources.count)
     for (name, source) in options.sources {
       let known = memory?.take(Self.key(name, options))
       // A source of another kind under the same name is none to go on with.
       let kept = known?.source.flatMap { type(of: $0) == type(of: source) ? $0 : nil }
       sources.append(kept ?? source)
       estimates.append(known?.estimate ?? AcceptanceEstimate())
-      plans.append(known?.plan ?? DepthPlan(stepCost: source.assumedStepCost))
+      plans.append(known?.plan ?? DepthPlan(stepCost: options.stepCost ?? source.assumedStepCost))
     }
     costs = PassCosts(options.costCurve)
     if options.costCurve == nil, let known = memory?.costs { costs = known }
@@ -57,6 +60,7 @@ struct Drafter {
     isCut = options.shape is CostShaper
     lossShare = (options.shape as? CostShaper)?.loss ?? 0
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
+    if isCut, let earned = memory?.earned { balance = earned }
   }
 
   /// Begins a generation whose model has the first tokens of the prompt in its cache.
@@ -89,6 +93,8 @@ struct Drafter {
         ))
     }
     if options.costCurve == nil { memory.keep(costs) }
+    // Of what a conversation has saved a part may be risked in its next answer.
+    if isCut { memory.keep(earned: balance + lossShare * Double(decodedCount)) }
   }
 
   /// The hidden states that sources want.
@@ -106,7 +112,8 @@ struct Drafter {
       try await sources[index].read(states)
       let seconds = (clock.now - start) / .seconds(1)
       statistics[index].seconds += seconds
-      if !isPrompt { unpaidSeconds += seconds }
+      // A step cost that is given comprises the reading.
+      if !isPrompt, options.stepCost == nil { unpaidSeconds += seconds }
     }
   }
 
@@ -129,7 +136,7 @@ struct Drafter {
       let seconds = (clock.now - start) / .seconds(1)
       statistics[index].seconds += seconds
       // A draft model's reading of the prompt belongs to the prompt, as that of the model does.
-      if !sources[index].isCostly { unpaidSeconds += seconds }
+      if !sources[index].isCostly { unpaidSeconds += seconds } else { readingSeconds[index] = seconds }
     }
   }
 
@@ -175,6 +182,7 @@ struct Drafter {
     for index in sources.indices {
       context.maximumDepth = left - 1
       if sources[index].isCostly, isCut {
+        assumeStep(of: index)
         let depth = plans[index].depth(
           costs: costs.curve, allowance: allowance - draftCost, limit: min(limit, left - 1))
         guard depth > 0 else { continue }
@@ -182,15 +190,7 @@ struct Drafter {
       }
       let start = clock.now
       let guesses = try await sources[index].propose(context)
-      let seconds = (clock.now - start) / .seconds(1)
-      statistics[index].seconds += seconds
-      if let single = costs.singleSeconds, single > 0 {
-        draftCost += seconds / single
-        if sources[index].isCostly {
-          plans[index].record(
-            depth: guesses.depth, stepCost: seconds / single / Double(max(1, guesses.depth)))
-        }
-      }
+      settleProposal(of: index, depth: guesses.depth, seconds: (clock.now - start) / .seconds(1))
       merged.merge(usable(guesses, depth: left - 1), source: index)
     }
     let kept = options.shape.select(
@@ -198,6 +198,29 @@ struct Drafter {
       budget: DraftBudget(
         chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance))
     return merged.keeping(Array(kept.prefix(limit)))
+  }
+
+  /// A draft model that has read the prompt in some time takes no longer for a step.
+  private mutating func assumeStep(of index: Int) {
+    guard options.stepCost == nil, sources[index].wantedTaps.isEmpty, let seconds = readingSeconds[index],
+      let single = costs.singleSeconds, single > 0
+    else { return }
+    plans[index].assume(atMost: seconds / single)
+  }
+
+  /// Counts what a proposal has taken.
+  private mutating func settleProposal(of index: Int, depth: Int, seconds: Double) {
+    statistics[index].seconds += seconds
+    let isCostly = sources[index].isCostly
+    if isCostly { statistics[index].stepCount += depth }
+    guard let single = costs.singleSeconds, single > 0 else { return }
+    if isCostly, let stepCost = options.stepCost {
+      draftCost += stepCost * Double(depth)
+      unpaidSeconds += stepCost * Double(depth) * single - seconds
+    } else {
+      draftCost += seconds / single
+      if isCostly { plans[index].record(depth: depth, stepCost: seconds / single / Double(max(1, depth))) }
+    }
   }
 
   /// Without guesses that can be of no use: behind the last position, the end of the text, which needs no row, ids that the

@@ -11,6 +11,9 @@ public struct SpeculativeOptions: Sendable {
   /// What passes cost on this machine; nil learns it from the passes.
   public var costCurve: CostCurve?
 
+  /// What a step of a draft model or of heads is taken to cost, in passes of one row; nil measures it.
+  public var stepCost: Double?
+
   /// What earlier generations of the same conversation have learned, and where this one leaves it; nil begins anew.
   public var memory: DraftMemory?
 
