@@ -24,15 +24,17 @@ struct CompanionDraft: Sendable, Hashable {
   }
 
   /// What lies beside a model.
-  /// - Parameter path: of the model's file or folder.
-  init?(beside path: String) {
+  /// - Parameters:
+  ///   - path: of the model's file or folder.
+  ///   - modelByteCount: of the model's weights.
+  init?(beside path: String, weightByteCount modelByteCount: Int) {
     let own = Self.resolved(path)
     for candidate in Self.candidates(path) where FileKind.exists(candidate) {
       guard Self.resolved(candidate) != own, Self.weightFile(candidate) != Self.weightFile(path),
         let size = Self.weightByteCount(candidate), size > 0
       else { continue }
       self.path = candidate
-      if size * Self.largestShare > Self.weightByteCount(path) ?? 0 {
+      if size > modelByteCount / Self.largestShare {
         refusal = "it has more than a quarter of the model's bytes"
       }
       return
@@ -57,9 +59,9 @@ struct CompanionDraft: Sendable, Hashable {
     URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
   }
 
-  /// Files of weights in a folder, or the file itself.
+  /// Files of weights in a folder, or the file itself; none where it is something else.
   private static func weightFiles(_ path: String) -> [String] {
-    guard FileKind(path) == .folder else { return [resolved(path)] }
+    guard FileKind(path) == .folder else { return path.hasSuffix(".gguf") ? [resolved(path)] : [] }
     return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
       .filter { $0.hasSuffix(".gguf") || $0.hasSuffix(".safetensors") }
       .map { resolved(path + "/" + $0) }

@@ -16,9 +16,7 @@ extension LanguageModel {
     if recipe.isAutomatic {
       // What is known of the answer already is always worth a guess.
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
-      if !recipe.accept.needsWholeTree, !recipe.hasDraftModel, let companion = companionDraft,
-        companion.refusal == nil
-      {
+      if takesCompanion(recipe, options), let companion = companionDraft, companion.refusal == nil {
         var sources = try DraftRecipe("\(CompanionDraft.source):x").sources
         sources[0].path = companion.path
         recipe.sources += sources
@@ -36,11 +34,17 @@ extension LanguageModel {
   /// milliseconds.
   var isTooSmallForGuesses: Bool { summary.weightByteCount < 64 << 20 }
 
+  /// Whether a draft model beside the model may write ahead without being asked for: where what it may lose is bounded.
+  func takesCompanion(_ recipe: DraftRecipe, _ options: GenerationOptions) -> Bool {
+    recipe.isAutomatic && recipe.shape is CostShaper && !recipe.hasDraftModel
+      && (options.draft != nil || !isTooSmallForGuesses)
+  }
+
   /// What lies beside the model to write ahead for it.
   var companionDraft: CompanionDraft? {
     drafts.withLock { drafts in
       if let known = drafts.companion { return known }
-      let found = CompanionDraft(beside: path)
+      let found = CompanionDraft(beside: path, weightByteCount: summary.weightByteCount)
       drafts.companion = .some(found)
       return found
     }
@@ -49,7 +53,9 @@ extension LanguageModel {
   /// Loads what `auto` takes for a request without being asked for it. What cannot be used is left out from then on, and
   /// ``MethodDecision/reason`` says why.
   func prepareDrafts(for options: GenerationOptions) async throws {
-    guard let recipe = try? draftRecipe(for: options), recipe.isAutomatic, let companion = companionDraft,
+    guard let decision = try? decision(for: options),
+      decision.method == GenerationOptions.Method.speculative.rawValue,
+      let recipe = try? draftRecipe(for: options), recipe.isAutomatic, let companion = companionDraft,
       companion.refusal == nil, recipe.sources.contains(where: { $0.path == companion.path })
     else { return }
     do {
@@ -152,6 +158,18 @@ extension LanguageModel {
   /// A model that writes ahead, with the same tokens.
   private func draftModel(_ path: String) async throws -> LanguageModel {
     if let known = drafts.withLock({ $0.models[path] }) { return known }
+    // Sessions that ask for it at the same time share one.
+    let task = drafts.withLock { drafts in
+      if let running = drafts.loading[path] { return running }
+      let task = Task { try await self.loadDraft(path) }
+      drafts.loading[path] = task
+      return task
+    }
+    defer { drafts.withLock { $0.loading[path] = nil } }
+    return try await task.value
+  }
+
+  private func loadDraft(_ path: String) async throws -> LanguageModel {
     let options = ModelLoadOptions(threadCount: summary.threadCount)
     let draft = try await LanguageModel.load(path, options: options, locator: locator, companion: self)
     let shared = min(tokenizer.vocabularyCount, draft.tokenizer.vocabularyCount)
@@ -171,6 +189,7 @@ struct LoadedDrafts: Sendable {
   /// What lies beside the model; nil while nobody has looked.
   var companion: CompanionDraft??
   var models: [String: LanguageModel] = [:]
+  var loading: [String: Task<LanguageModel, any Error>] = [:]
   var heads: [String: DraftHeads] = [:]
   var corpora: [String: SuffixCorpus] = [:]
 }

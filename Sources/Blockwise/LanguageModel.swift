@@ -99,16 +99,14 @@ public final class LanguageModel: Sendable {
           reason: isAsked || options.draft != nil
             ? "it was asked for" : "passes of so small a model cost less than guessing ahead would")
       }
-      var reason =
-        isAsked || options.draft != nil
-        ? "it was asked for" : "the model is autoregressive, and guesses that turn out right save passes"
-      if recipe.isAutomatic, !recipe.hasDraftModel, let companion = companionDraft,
-        let refusal = companion.refusal
-      {
-        reason += "; \(companion.path) does not write ahead: \(refusal)"
+      var decision = MethodDecision(
+        method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy,
+        reason: isAsked || options.draft != nil
+          ? "it was asked for" : "the model is autoregressive, and guesses that turn out right save passes")
+      if takesCompanion(recipe, options), let companion = companionDraft, let refusal = companion.refusal {
+        decision.note = "\(companion.path) does not write ahead: \(refusal)"
       }
-      return MethodDecision(
-        method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy, reason: reason)
+      return decision
     }
     guard options.draft == nil || options.draft == "none" else {
       throw DecodingError.option(

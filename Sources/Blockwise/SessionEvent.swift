@@ -36,4 +36,6 @@ public struct MethodDecision: Sendable, Hashable {
   public var isLossy: Bool
   /// Why this method.
   public var reason: String
+  /// What was left out and why: a draft model beside the model that does not fit it. Nil where nothing was.
+  public var note: String?
 }

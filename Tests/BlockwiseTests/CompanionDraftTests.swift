@@ -116,8 +116,8 @@ import Testing
         let found = try await generate(model)
         #expect(!found.decision.recipe.contains("model("), "\(name)")
         #expect(
-          found.decision.reason.contains("\(place)/draft.gguf does not write ahead")
-            && found.decision.reason.contains(reason), "\(name): \(found.decision.reason)")
+          found.decision.note?.contains("\(place)/draft.gguf does not write ahead") == true
+            && found.decision.note?.contains(reason) == true, "\(name): \(found.decision.note ?? "")")
       }
     }
     // What is asked for by name fails instead.

@@ -3,8 +3,12 @@
     python training/peer/speculative.py --prompts questions.jsonl --blockwise .build/release/blockwise --rounds 9
 
 The prompts are lines with "messages" (such as those of Models/tasks). Every round asks all of them greedily in every engine,
-one after the other. The table gives tokens per second, medians over the rounds, and the speed-up over plain decoding in the same
-engine, which is what can be compared: the peers' times include reading the prompt, Blockwise's do not. llama.cpp and transformers read the same GGUF file or the training run's folder.
+one after the other. The table gives tokens per second behind the first token, which comes with the prompt, as medians over the
+rounds, and the speed-up over plain decoding in the same engine. llama.cpp reads the same GGUF file, transformers folders:
+
+    blockwise quantize Models/base/base.gguf base-hf --format f32
+    blockwise quantize Models/draft/draft.gguf draft-hf --format f32
+
 Needs torch, transformers and llama-cpp-python.
 """
 
@@ -26,7 +30,7 @@ from transformers import AutoModelForCausalLM
 
 from training.data.chat import render
 
-WAYS = ["ar", "auto", "lookup(2,10),shape=all", "model(4):draft,shape=all"]
+WAYS = ["ar", "auto", "suffix+adaptive+recycle", "lookup(2,10),shape=all", "model(4):draft,shape=all"]
 
 
 def blockwise(options) -> dict:
@@ -35,7 +39,7 @@ def blockwise(options) -> dict:
     for way in WAYS[1:]:
         command += ["--draft", way]
     results = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["results"]
-    return {f"Blockwise {way}": r["tokens"] / r["seconds"] for way, r in zip(WAYS, results)}
+    return {f"Blockwise {way}": (r["tokens"] - r["prompts"]) / r["seconds"] for way, r in zip(WAYS, results)}
 
 
 def main():
@@ -68,25 +72,36 @@ def main():
                 "transformers assisted by draft": {"assistant_model": draft}}
 
     def run_llama(engine):
-        count = 0
-        start = time.perf_counter()
+        count, seconds = 0, 0.0
         for prompt in prompts:
             engine.reset()
-            for produced, token in enumerate(engine.generate(prompt, temp=0.0, top_k=1, reset=True), 1):
-                if token == end or produced > options.tokens:
+            for produced, token in enumerate(engine.generate(prompt, temp=0.0, top_k=1, reset=True)):
+                if produced == 0:
+                    start = time.perf_counter()
+                if token == end:
                     break
-                count += 1
-        return count / (time.perf_counter() - start)
+                count += produced > 0
+                if produced + 1 == options.tokens:
+                    break
+            seconds += time.perf_counter() - start
+        return count / seconds
 
     def run_transformers(extra):
-        count = 0
-        start = time.perf_counter()
+        def ask(prompt, limit):
+            start = time.perf_counter()
+            out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+                                 max_new_tokens=limit, do_sample=False, eos_token_id=end, pad_token_id=end, **extra)
+            return out.shape[1] - len(prompt), time.perf_counter() - start
+
+        count, seconds = 0, 0.0
         with torch.no_grad():
             for prompt in prompts:
-                out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-                                     max_new_tokens=options.tokens, do_sample=False, eos_token_id=end, pad_token_id=end, **extra)
-                count += out.shape[1] - len(prompt)
-        return count / (time.perf_counter() - start)
+                # What one token takes is the prompt's part.
+                _, first = ask(prompt, 1)
+                new, whole = ask(prompt, options.tokens)
+                count += new - 1
+                seconds += max(0.0, whole - first)
+        return count / max(1e-9, seconds)
 
     samples = {}
     for round in range(options.rounds + 1):

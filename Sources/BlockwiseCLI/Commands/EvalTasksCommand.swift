@@ -95,11 +95,14 @@ struct EvalTasksCommand: AsyncParsableCommand {
       method: decode.method, maximumTokenCount: maxTokens)
     options.draft = draft
     options.recipe = try MethodArguments.text(of: recipe)
-    let decision = try model.decision(for: options)
+    var decision = try model.decision(for: options)
     var evaluation = TaskEvaluation(questions, options: options, pythonRunner: runner)
     evaluation.parallelCount = parallel
     let report = try await evaluation.run(model) { progress.update("Asking \($0)/\(questions.count)") }
     progress.end()
+    // What turned out not to be usable is known now.
+    decision = try model.decision(for: options)
+    if let note = decision.note { StandardStream.error.note("Note: \(note).") }
     if let answers { try Self.write(report, to: answers) }
     if let trace { try Self.writeTraces(report, decision, to: trace) }
     if report.skippedCount > 0 {

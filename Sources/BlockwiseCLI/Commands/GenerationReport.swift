@@ -26,6 +26,7 @@ struct GenerationReport {
         "method": .string(generation.decision.method),
         "recipe": .string(generation.decision.recipe),
         "lossy": .bool(generation.decision.isLossy),
+        "note": generation.decision.note.map { .string($0) } ?? .null,
       ],
       "stats": [
         "forwards": .integer(Int64(statistics.forwardCount)),
@@ -110,6 +111,7 @@ struct GenerationReport {
     ]
     lines.insert("sampling  " + words(sampling), at: 2)
     lines += words(drafts: statistics)
+    if let note = decision.note { lines.append("          " + note) }
     return lines.joined(separator: "\n")
   }
 

@@ -27,6 +27,9 @@ struct PromptRun {
     defer { progress.end() }
     let results = try await benchmark.run(model) { progress.update("Measuring \(Int($0 * 100)) %") }
     progress.end()
+    for note in Set(try ways.compactMap { try model.decision(for: $0.options).note }) {
+      StandardStream.error.note("Note: \(note).")
+    }
     if let folder = command.traces { try write(results, to: folder) }
     if command.output.json {
       try StandardStream.output.write(

@@ -3,7 +3,7 @@
 struct DepthPlan {
   /// The chance that a step is right when all before it were, and what a step costs in passes of one row.
   private var chance = 0.7
-  private var stepCost: Double
+  private(set) var stepCost: Double
   private var measured: [Double] = []
   /// Rounds since it was last asked.
   private var idleCount = 0
@@ -33,6 +33,9 @@ struct DepthPlan {
     }
     return best.depth
   }
+
+  /// Takes a cost as given.
+  mutating func fix(stepCost cost: Double) { (stepCost, measured) = (cost, []) }
 
   /// Takes in what a step costs at most, until one is measured.
   mutating func assume(atMost bound: Double) { if measured.isEmpty { stepCost = min(stepCost, bound) } }

@@ -16,6 +16,7 @@ public final class DraftMemory: Sendable {
     var sources: [String: Known] = [:]
     var costs: PassCosts?
     var earned = 0.0
+    var textCount = 0
   }
 
   private let state = Protected(State())
@@ -44,10 +45,16 @@ public final class DraftMemory: Sendable {
 
   var costs: PassCosts? { state.withLock { $0.costs } }
 
-  /// What the conversation has saved and not risked yet, in passes of one row; negative where it has lost.
-  var earned: Double { state.withLock { $0.earned } }
+  /// What the conversation has saved and not risked yet, in passes of one row; negative where it has lost. Nothing where the
+  /// new text is another conversation: where it does not go on from at least half of the last one.
+  /// - Parameter commonCount: tokens at the new prompt's front that the last text begins with.
+  func earned(commonCount: Int) -> Double {
+    state.withLock { $0.textCount > 0 && 2 * commonCount >= $0.textCount ? $0.earned : 0 }
+  }
 
-  func keep(earned: Double) { state.withLock { $0.earned = min(Self.earnedLimit, earned) } }
+  func keep(earned: Double, textCount: Int) {
+    state.withLock { ($0.earned, $0.textCount) = (min(Self.earnedLimit, earned), textCount) }
+  }
 
   func keep(_ name: String, _ known: Known) {
     state.withLock { state in

@@ -29,8 +29,12 @@ public protocol DraftSource: Sendable {
   /// Takes in hidden states of the next tokens of the text. Those of tokens that a cache held before the generation are never
   /// told; all others are, in order, each before the first proposal that can rest on it.
   mutating func read(_ states: TokenStates) async throws
-  /// Takes in the tokens before the first guess.
+  /// Takes in the tokens before the first guess; costly sources only keep them.
   mutating func start(_ prompt: [TokenID]) async throws
+  /// For costly sources: reads what they have not read yet of a text, but for its last token. Asked for apart from a proposal
+  /// where that is much, since it takes longer than the steps do.
+  /// - Returns: the rows of that.
+  mutating func prepare(_ tokens: [TokenID]) async throws -> Int
   /// Guesses what follows the last token.
   mutating func propose(_ context: DraftContext) async throws -> TokenTree
   /// Learns what was written and what the rows of the pass said.
@@ -54,6 +58,8 @@ extension DraftSource {
   public mutating func read(_ states: TokenStates) async throws {}
   /// Nothing to take in.
   public mutating func start(_ prompt: [TokenID]) async throws {}
+  /// Nothing to read.
+  public mutating func prepare(_ tokens: [TokenID]) async throws -> Int { 0 }
   /// Nothing to learn.
   public mutating func observe(_ round: DraftRound) async throws {}
 }
@@ -76,12 +82,14 @@ public struct DraftContext: Sendable {
   public var choice: Int
   /// Counts the proposals of a generation, so that a source can draw other numbers each time.
   public var round: Int
+  /// Tokens that the model knows: those that a constraint can name.
+  public var vocabularyCount: Int
 
   /// A context; see the members.
   public init(
     tokens: [TokenID], maximumNodeCount: Int = 32, maximumDepth: Int = 32,
     constraint: (any TokenConstraint)? = nil, stopTokens: Set<TokenID> = [],
-    sampling: SamplingOptions = SamplingOptions(), choice: Int = 0, round: Int = 0
+    sampling: SamplingOptions = SamplingOptions(), choice: Int = 0, round: Int = 0, vocabularyCount: Int = 0
   ) {
     self.tokens = tokens
     self.maximumNodeCount = maximumNodeCount
@@ -91,14 +99,18 @@ public struct DraftContext: Sendable {
     self.sampling = sampling
     self.choice = choice
     self.round = round
+    self.vocabularyCount = vocabularyCount
   }
 }
 
 extension DraftContext {
   /// What the constraint allows behind guesses, the end where the text may end; nil without a constraint. Guesses that it
   /// forbids allow nothing.
-  func allowed(behind path: [TokenID], vocabularyCount: Int) -> TokenMask? {
+  /// - Parameter sourceCount: tokens that the source knows; those of the mask are at least as many.
+  func allowed(behind path: [TokenID], vocabularyCount sourceCount: Int) -> TokenMask? {
     guard var constraint else { return nil }
+    // A constraint names tokens of the model, and a source may know fewer.
+    let vocabularyCount = max(sourceCount, vocabularyCount)
     var mask = TokenMask(vocabularyCount: vocabularyCount)
     do {
       for token in path { try constraint.advance(token) }

@@ -32,6 +32,10 @@ struct Drafter {
   private let lossShare: Double
   /// What costly sources took to read the prompt, a bound of a step's cost as long as none is measured.
   private var readingSeconds: [Double?]
+  /// Tokens that costly sources have read or been asked to read.
+  private var readCounts: [Int]
+  /// What is read together with a proposal; more is read before it, and counted apart.
+  private static let smallReading = 16
 
   /// Tokens that count as decoded before the first, so that guessing can begin. Under a strict bound none do, and the first one,
   /// which comes with the prompt, has cost no pass to measure a loss by.
@@ -52,7 +56,9 @@ struct Drafter {
       let kept = known?.source.flatMap { type(of: $0) == type(of: source) ? $0 : nil }
       sources.append(kept ?? source)
       estimates.append(known?.estimate ?? AcceptanceEstimate())
-      plans.append(known?.plan ?? DepthPlan(stepCost: options.stepCost ?? source.assumedStepCost))
+      var plan = known?.plan ?? DepthPlan(stepCost: source.assumedStepCost)
+      if let stepCost = options.stepCost { plan.fix(stepCost: stepCost) }
+      plans.append(plan)
     }
     costs = PassCosts(options.costCurve)
     if options.costCurve == nil, let known = memory?.costs { costs = known }
@@ -60,12 +66,14 @@ struct Drafter {
     isCut = options.shape is CostShaper
     lossShare = (options.shape as? CostShaper)?.loss ?? 0
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
-    if isCut, let earned = memory?.earned { balance = earned }
+    readCounts = Array(repeating: 0, count: sources.count)
   }
 
   /// Begins a generation whose model has the first tokens of the prompt in its cache.
   mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
+    if isCut, let memory { balance = memory.earned(commonCount: cachedCount) }
     for index in sources.indices {
+      if sources[index].isKept { readCounts[index] = cachedCount }
       do {
         try sources[index].resume(prompt, cachedCount: cachedCount)
       } catch {
@@ -82,7 +90,8 @@ struct Drafter {
   }
 
   /// Leaves what was learned to the next generation.
-  func remember() {
+  /// - Parameter textCount: tokens of the text, prompt included.
+  func remember(textCount: Int) {
     guard let memory else { return }
     memory.keepSources(of: Set(options.sources.map { Self.key($0.name, options) }))
     for (index, entry) in options.sources.enumerated() {
@@ -94,7 +103,15 @@ struct Drafter {
     }
     if options.costCurve == nil { memory.keep(costs) }
     // Of what a conversation has saved a part may be risked in its next answer.
-    if isCut { memory.keep(earned: balance + lossShare * Double(decodedCount)) }
+    rememberBalance(textCount: textCount)
+  }
+
+  /// Leaves what was saved or lost to the next generation, and nothing else.
+  func rememberBalance(textCount: Int) {
+    guard isCut, let memory else { return }
+    // Where more was allowed to be lost, the next answer does not inherit that.
+    let share = min(lossShare, CostShaper.strictLoss)
+    memory.keep(earned: balance + share * Double(max(0, decodedCount - 1)), textCount: textCount)
   }
 
   /// The hidden states that sources want.
@@ -129,14 +146,26 @@ struct Drafter {
     try await read(states, isPrompt: isPrompt)
   }
 
-  mutating func start(_ prompt: [TokenID]) async throws {
+  /// Lets the sources take in the prompt. Where a costly one can read it in a share of the model's own time that may be lost, or
+  /// nothing is said about losses, it does so now, as a part of reading the prompt; else when guesses can pay for it.
+  /// - Parameter isGuessing: whether anything can be guessed at all.
+  mutating func start(_ prompt: [TokenID], isGuessing: Bool) async throws {
     for index in sources.indices {
       let start = clock.now
       try await sources[index].start(prompt)
+      guard sources[index].isCostly else {
+        let seconds = (clock.now - start) / .seconds(1)
+        statistics[index].seconds += seconds
+        unpaidSeconds += seconds
+        continue
+      }
+      let isCheap = !isCut || lossShare > CostShaper.strictLoss || plans[index].stepCost <= lossShare
+      guard isGuessing, isCheap else { continue }
+      let rows = try await sources[index].prepare(prompt)
       let seconds = (clock.now - start) / .seconds(1)
       statistics[index].seconds += seconds
-      // A draft model's reading of the prompt belongs to the prompt, as that of the model does.
-      if !sources[index].isCostly { unpaidSeconds += seconds } else { readingSeconds[index] = seconds }
+      readCounts[index] = prompt.count
+      if rows > 0 { readingSeconds[index] = seconds }
     }
   }
 
@@ -177,16 +206,19 @@ struct Drafter {
     var context = DraftContext(
       tokens: tokens, maximumNodeCount: limit, maximumDepth: left - 1, constraint: constraint,
       stopTokens: options.plain.stopTokens, sampling: options.plain.sampling, choice: options.plain.choice,
-      round: round)
+      round: round, vocabularyCount: vocabularyCount)
     var merged = TokenTree()
     for index in sources.indices {
       context.maximumDepth = left - 1
       if sources[index].isCostly, isCut {
         assumeStep(of: index)
+        let reading = readingCost(of: index, tokens.count)
         let depth = plans[index].depth(
-          costs: costs.curve, allowance: allowance - draftCost, limit: min(limit, left - 1))
+          costs: costs.curve, allowance: allowance - draftCost - reading, limit: min(limit, left - 1))
         guard depth > 0 else { continue }
         context.maximumDepth = depth
+        if reading > 0 { try await prepare(index, tokens) }
+        readCounts[index] = tokens.count
       }
       let start = clock.now
       let guesses = try await sources[index].propose(context)
@@ -198,6 +230,29 @@ struct Drafter {
       budget: DraftBudget(
         chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance))
     return merged.keeping(Array(kept.prefix(limit)))
+  }
+
+  /// What a source that has a cache has to read before it can guess, in passes of one row; 0 where that is little.
+  private func readingCost(of index: Int, _ count: Int) -> Double {
+    let missed = count - 1 - readCounts[index]
+    guard sources[index].isKept, missed > Self.smallReading else { return 0 }
+    return plans[index].stepCost * costs.curve.relativeCost(rows: missed)
+  }
+
+  /// Lets a source read what it has missed, apart from the steps, whose time is measured.
+  private mutating func prepare(_ index: Int, _ tokens: [TokenID]) async throws {
+    let start = clock.now
+    let rows = try await sources[index].prepare(tokens)
+    let seconds = (clock.now - start) / .seconds(1)
+    statistics[index].seconds += seconds
+    guard let single = costs.singleSeconds, single > 0 else { return }
+    if let stepCost = options.stepCost {
+      let cost = rows > 0 ? stepCost * costs.curve.relativeCost(rows: rows) : 0
+      draftCost += cost
+      unpaidSeconds += cost * single - seconds
+    } else {
+      draftCost += seconds / single
+    }
   }
 
   /// A draft model that has read the prompt in some time takes no longer for a step.
@@ -285,6 +340,14 @@ struct Drafter {
     // A guess has to be paid as well, or learning is for nothing. What a pass has brought is always learned.
     isSuspended = allowance < roundCost + costs.curve.relativeCost(rows: 2) - 1
     return !isSuspended || guessCount > 0
+  }
+
+  /// Settles what the last pass of a generation has cost, and what it has shown.
+  /// - Parameter newCount: tokens that it has brought, an end of the text included.
+  mutating func finish(newCount: Int, tree: TokenTree, path: [Int]) {
+    count(tree, path: path)
+    learn(tree, accepted: Set(path.map { $0 - 1 }))
+    _ = account(newCount: newCount, guessCount: tree.count)
   }
 
   /// Takes in what came of a pass.

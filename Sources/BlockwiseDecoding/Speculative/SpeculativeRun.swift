@@ -56,7 +56,11 @@ struct SpeculativeRun {
           isPrompt: true)
       })
     self.drafter = drafter
-    if isRead { try await self.drafter.start(reader.history) }
+    if isRead {
+      // Of two tokens the first comes with the prompt, and before the second nothing can be saved.
+      let isGuessing = (plain.options.maximumTokenCount ?? .max) > 2
+      try await self.drafter.start(reader.history, isGuessing: isGuessing)
+    }
     let prefilled = clock.now
     statistics.prefillSeconds = (prefilled - start) / .seconds(1)
     guard isRead else { return .cancelled }
@@ -66,12 +70,16 @@ struct SpeculativeRun {
     }
     do {
       let reason = try await decode(commit)
-      self.drafter.count(tree, path: path)
+      // Plain decoding would have needed a pass for the end of the text as well.
+      self.drafter.finish(
+        newCount: newCount + (statistics.endToken == nil ? 0 : 1), tree: tree, path: path)
       try settle()
-      self.drafter.remember()
+      self.drafter.remember(textCount: reader.history.count)
       return reason
     } catch {
-      // What is not settled is not in the cache.
+      // What is not settled is not in the cache, but was paid for.
+      drafter.finish(newCount: newCount, tree: tree, path: path)
+      drafter.rememberBalance(textCount: reader.history.count)
       try? cache.rollback()
       throw error
     }

@@ -150,7 +150,7 @@ import Testing
       var without = try source()
       let known = try await states(Array(new.prefix(shared)), from: 0)
       try await without.read(known)
-      try await without.start(Array(new.prefix(shared)))
+      _ = try await without.prepare(Array(new.prefix(shared + 1)))
       try await without.read(states(new, from: min(shared, new.count - 1)))
       let same = try await without.propose(context(new))
       #expect(found.nodes.map(\.token) == same.nodes.map(\.token))

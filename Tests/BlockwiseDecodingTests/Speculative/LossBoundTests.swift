@@ -11,7 +11,6 @@ import Testing
     var truth: [TokenID]
     var chance: Double
     var isCostly = false
-    let isKept = true
 
     mutating func propose(_ context: DraftContext) -> TokenTree {
       var tree = TokenTree()
@@ -45,9 +44,15 @@ import Testing
     var random = TestRandom(seed: UInt64(seed))
     let curve = try #require(costs(slope: [0.01, 0.04, 0.1, 0.3][seed % 4]))
     let prompt = (0..<6).map { _ in TokenID(Int.random(in: 0..<12, using: &random)) }
-    for count in [1, 2, 3, 5, 9, 20, 80] {
-      let plain = AutoregressiveOptions(maximumTokenCount: count)
-      let expected = try await Decoded.plain(hashedModel(seed: UInt64(seed)), prompt: prompt, plain)
+    for count in [1, 2, 3, 5, 9, 20, 80, -2, -3, -5, -20] {
+      // Every other text ends by a token before its limit, which is a pass of plain decoding as well.
+      var plain = AutoregressiveOptions(maximumTokenCount: abs(count))
+      var expected = try await Decoded.plain(hashedModel(seed: UInt64(seed)), prompt: prompt, plain)
+      if count < 0, let last = expected.tokens.last {
+        plain = AutoregressiveOptions(maximumTokenCount: 80, stopTokens: [last])
+        expected = try await Decoded.plain(hashedModel(seed: UInt64(seed)), prompt: prompt, plain)
+      }
+      let passCount = expected.tokens.count - (expected.reason == .stop ? 0 : 1)
       let truth = prompt + expected.tokens
       var sources: [(name: String, source: any DraftSource)] = []
       for index in 0..<Int.random(in: 1...3, using: &random) {
@@ -66,7 +71,7 @@ import Testing
       #expect(found == expected)
       let spent = cost(statistics, curve, stepCost: options.stepCost ?? 0)
       #expect(
-        spent <= 1.03 * Double(expected.tokens.count - 1) + 1e-3, "seed \(seed), \(count) tokens: \(spent)")
+        spent <= 1.03 * Double(passCount) + 1e-3, "seed \(seed), \(count) tokens: \(spent) of \(passCount)")
     }
   }
 
@@ -85,38 +90,84 @@ import Testing
     #expect(statistics.forwardCount < 16)
   }
 
-  @Test func `what a conversation has saved pays for guesses at the front of its next answer`() async throws {
-    let curve = try #require(costs(slope: 0.08))
+  /// A conversation: every answer goes on from the text before it.
+  private struct Conversation {
+    let curve: CostCurve
     let memory = DraftMemory()
-    let plain = AutoregressiveOptions(maximumTokenCount: 30)
+    let cache: CacheHandle
+    var text: [TokenID] = [1, 2]
     var spent = 0.0
     var plainCost = 0.0
-    for turn in 0..<4 {
-      let prompt: [TokenID] = [1, 2, TokenID(turn)]
-      let expected = try await Decoded.plain(hashedModel(), prompt: prompt, plain)
-      var options = SpeculativeOptions(
-        plain: plain,
-        sources: [
-          (
-            "right",
-            HalfRightSource(
-              random: TestRandom(seed: 2), truth: prompt + expected.tokens, chance: turn < 2 ? 0.9 : 0)
-          )
-        ], costCurve: curve, memory: memory)
-      let (fresh, alone) = try await {
-        options.memory = nil
-        defer { options.memory = memory }
-        return try await Decoded.speculative(hashedModel(), prompt: prompt, options)
-      }()
-      let (found, statistics) = try await Decoded.speculative(hashedModel(), prompt: prompt, options)
-      #expect(found == expected && fresh == expected)
-      let plainPasses = alone.passes.prefix { $0.rowCount == 1 }.count
-      #expect(plainPasses >= 3)
-      if turn > 0 { #expect((statistics.passes.first?.rowCount ?? 0) > 1, "turn \(turn)") }
-      spent += cost(statistics, curve, stepCost: 0)
-      plainCost += Double(expected.tokens.count - 1)
-      // Of the whole conversation no more is lost than of a single text.
-      #expect(spent <= 1.03 * plainCost + 1e-3, "turn \(turn)")
+
+    init(_ curve: CostCurve) throws {
+      self.curve = curve
+      cache = try hashedModel(contextLength: 2000).makeCache(contextLength: 2000)
     }
+
+    /// An answer; guesses are right with some chance.
+    mutating func answer(_ count: Int, chance: Double, seed: Int, endsByToken: Bool = false) async throws
+      -> GenerationStatistics
+    {
+      let model = hashedModel(contextLength: 2000)
+      text.append(TokenID(seed % 12))
+      let prompt = text
+      var plain = AutoregressiveOptions(maximumTokenCount: count)
+      var expected = try await Decoded.plain(model, prompt: prompt, plain)
+      if endsByToken, let last = expected.tokens.last {
+        plain = AutoregressiveOptions(maximumTokenCount: 60, stopTokens: [last])
+        expected = try await Decoded.plain(model, prompt: prompt, plain)
+      }
+      let source = HalfRightSource(
+        random: TestRandom(seed: UInt64(seed)), truth: prompt + expected.tokens, chance: chance)
+      var tokens: [TokenID] = []
+      let (reason, statistics) = try await SpeculativeDecoder(
+        model: model,
+        options: SpeculativeOptions(
+          plain: plain, sources: [("half", source)], costCurve: curve, memory: memory)
+      ).generate(prompt: prompt, cache: cache) {
+        tokens.append($0.token)
+        return true
+      }
+      #expect(tokens == expected.tokens && reason == expected.reason)
+      text += tokens
+      spent += statistics.passes.reduce(0) { $0 + curve.relativeCost(rows: $1.rowCount) }
+      plainCost += Double(tokens.count - (reason == .stop ? 0 : 1))
+      return statistics
+    }
+  }
+
+  @Test func `what a conversation has saved pays for guesses at the front of its next answer`() async throws {
+    var talk = try Conversation(try #require(costs(slope: 0.08)))
+    for turn in 0..<6 {
+      let statistics = try await talk.answer(30, chance: turn < 3 ? 0.95 : 0, seed: turn)
+      let rows = try #require(statistics.passes.first?.rowCount)
+      // The first answer has to earn its first guess, the next ones have inherited it.
+      if turn == 0 { #expect(rows == 1) }
+      if (1...3).contains(turn) { #expect(rows > 1, "turn \(turn)") }
+      // Of the whole conversation no more is lost than of a single text.
+      #expect(talk.spent <= 1.03 * talk.plainCost + 1e-3, "turn \(turn)")
+    }
+  }
+
+  @Test(arguments: 0..<8) func `many short answers lose no more than one long text`(seed: Int) async throws {
+    var random = TestRandom(seed: UInt64(seed))
+    var talk = try Conversation(try #require(costs(slope: [0.05, 0.15][seed % 2])))
+    _ = try await talk.answer(40, chance: 0.95, seed: seed)
+    for turn in 0..<60 {
+      _ = try await talk.answer(
+        Int.random(in: 1...4, using: &random), chance: 0, seed: seed * 100 + turn, endsByToken: turn % 3 > 0)
+      #expect(talk.spent <= 1.03 * talk.plainCost + 1e-3, "seed \(seed), turn \(turn)")
+    }
+  }
+
+  @Test func `another conversation inherits nothing`() async throws {
+    let curve = try #require(costs(slope: 0.08))
+    var talk = try Conversation(curve)
+    _ = try await talk.answer(30, chance: 1, seed: 1)
+    // The same memory, as in a session that is used for another text.
+    try talk.cache.truncate(to: 0)
+    talk.text = [5, 6, 7]
+    let statistics = try await talk.answer(30, chance: 1, seed: 2)
+    #expect(statistics.passes.first?.rowCount == 1)
   }
 }

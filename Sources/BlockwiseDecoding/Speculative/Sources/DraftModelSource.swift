@@ -71,21 +71,18 @@ public struct DraftModelSource: DraftSource {
   /// Other options may draw otherwise; what the prompt shares with the cache is found when it is read.
   public mutating func resume(_ prompt: [TokenID], cachedCount: Int) { sampler = nil }
 
-  /// Reads the prompt.
-  public mutating func start(_ prompt: [TokenID]) async throws {
-    if canRead(prompt, ahead: 0) { try await read(prompt) }
+  /// Reads all but the last token.
+  public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
+    guard canRead(tokens, ahead: 0), tokens.count > 1 else { return 0 }
+    return try await read(Array(tokens.dropLast()), isWhole: false) ?? 0
   }
 
   /// A tree.
   public mutating func propose(_ context: DraftContext) async throws -> TokenTree {
     guard canRead(context.tokens, ahead: min(growth.depth, context.maximumDepth)) else { return TokenTree() }
-    var sampler =
-      try self.sampler
-      ?? Sampler(
-        options: context.sampling, vocabularyCount: model.traits.vocabularyCount,
-        vocabularyLimit: vocabularyLimit)
+    var sampler = try self.sampler ?? makeSampler(context.sampling)
     defer { self.sampler = sampler }
-    try await read(context.tokens)
+    guard try await read(context.tokens, isWhole: true) != nil else { return TokenTree() }
     switch growth {
     case .chain(let depth): return try await chain(context, depth: depth, &sampler)
     case .branching(let counts):
@@ -110,20 +107,43 @@ public struct DraftModelSource: DraftSource {
       && tokens.allSatisfy { $0.index < model.traits.vocabularyCount }
   }
 
-  /// Brings the cache to the tokens, and leaves the last one's logits in the buffer.
-  private func read(_ tokens: [TokenID]) async throws {
+  /// Samples as the large model does, of the tokens that this one knows.
+  private func makeSampler(_ sampling: SamplingOptions) throws -> Sampler {
+    var options = sampling
+    options.logitBias = options.logitBias.filter { $0.key.index < vocabularyLimit }
+    return try Sampler(
+      options: options, vocabularyCount: model.traits.vocabularyCount, vocabularyLimit: vocabularyLimit)
+  }
+
+  /// What a constraint allows of the tokens that this model knows.
+  private func mask(_ context: DraftContext, behind path: [TokenID]) -> TokenMask? {
+    context.allowed(behind: path, vocabularyCount: model.traits.vocabularyCount).map { allowed in
+      var own = TokenMask(vocabularyCount: vocabularyLimit)
+      own.formUnion(allowed)
+      return own
+    }
+  }
+
+  /// Brings the cache to the tokens.
+  /// - Parameter isWhole: whether the last one's logits are wanted in the buffer, so that it is read in any case.
+  /// - Returns: the rows that were read; nil where the task was cancelled.
+  private func read(_ tokens: [TokenID], isWhole: Bool) async throws -> Int? {
     let cached = try cache.committedTokens
     var done = 0
-    while done < min(cached.count, tokens.count - 1), cached[done] == tokens[done] { done += 1 }
+    let known = min(cached.count, isWhole ? tokens.count - 1 : tokens.count)
+    while done < known, cached[done] == tokens[done] { done += 1 }
     try cache.truncate(to: done)
+    let count = tokens.count - done
     while done < tokens.count {
+      if Task.isCancelled { return nil }
       let end = min(done + Self.prefillRowCount, tokens.count)
       let plan = BlockPlan(
         tokens: tokens[done..<end], at: done,
-        outputs: OutputRequest(rows: end == tokens.count ? .last : .none))
+        outputs: OutputRequest(rows: isWhole && end == tokens.count ? .last : .none))
       try await model.forward([SequencePass(plan: plan, cache: cache)], into: result)
       done = end
     }
+    return count
   }
 
   private func chain(_ context: DraftContext, depth: Int, _ sampler: inout Sampler) async throws -> TokenTree
@@ -134,14 +154,16 @@ public struct DraftModelSource: DraftSource {
     var chance: Float = 1
     for step in 0..<min(depth, context.maximumDepth) {
       let path = Array(history[context.tokens.count...])
-      let mask = context.allowed(behind: path, vocabularyCount: model.traits.vocabularyCount)
+      let mask = mask(context, behind: path)
       if let mask, mask.isEmpty { break }
       let statistics = result.statistics(output: 0)
-      let sampled = try result.withLogits(output: 0) { logits in
+      // Where nothing can be chosen there is no guess.
+      let choice = try? result.withLogits(output: 0) { logits in
         try sampler.sample(
           logits: logits, history: history, position: history.count, choice: context.choice, mask: mask,
           statistics: statistics)
       }
+      guard let sampled = choice else { break }
       let probability = exp(min(0, sampled.logProbability))
       let before = parent
       parent = tree.insert(sampled.token, parent: before, confidence: min(0.999, probability))
@@ -176,12 +198,13 @@ public struct DraftModelSource: DraftSource {
       for (output, node) in level.enumerated() {
         let path = tree.path(to: node)
         if let last = path.last, context.stopTokens.contains(last) { continue }
-        let mask = context.allowed(behind: path, vocabularyCount: model.traits.vocabularyCount)
+        let mask = mask(context, behind: path)
         if let mask, mask.isEmpty { continue }
         let history = context.tokens + path
-        let pairs = try result.withLogits(output: output) { logits in
+        let found = try? result.withLogits(output: output) { logits in
           try sampler.distribution(logits: logits, history: history, position: history.count, mask: mask)
         }
+        guard let pairs = found else { continue }
         parents.append(node)
         distributions.append(DraftDistribution(pairs.filter { $0.probability > 0 }))
       }

@@ -83,9 +83,14 @@ public struct EagleSource: DraftSource {
     unmixedCount = 0
   }
 
-  /// Reads the prompt, all but the state of its last token.
-  public mutating func start(_ prompt: [TokenID]) async throws {
-    _ = try await advance(prompt, isLast: false)
+  /// Keeps the text.
+  public mutating func start(_ prompt: [TokenID]) { rows.text = prompt }
+
+  /// Lets the layer read what is pending, all but the row of the last token.
+  public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
+    let before = pendingPosition
+    _ = try await advance(tokens, isLast: false)
+    return max(0, pendingPosition - before)
   }
 
   /// Lets the layer read what is pending.
@@ -94,7 +99,7 @@ public struct EagleSource: DraftSource {
     rows.text = tokens
     try await mix()
     // Row p reads token p + 1.
-    let end = min(pendingPosition + pendingCount, tokens.count - 1)
+    let end = min(pendingPosition + pendingCount, tokens.count - (isLast ? 1 : 2))
     var state: [Float]?
     while pendingPosition < end, end <= rows.cache.contextLength {
       let stop = min(end, pendingPosition + Self.prefillRowCount)

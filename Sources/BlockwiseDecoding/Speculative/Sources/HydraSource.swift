@@ -66,6 +66,14 @@ public struct HydraSource: DraftSource {
   /// The text, whether anybody asks for guesses or not.
   public mutating func start(_ prompt: [TokenID]) { rows?.text = prompt }
 
+  /// Hydra++: lets the layer read the states that it has not read.
+  public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
+    rows?.text = tokens
+    let count = heads.layer == nil ? 0 : pending.count / heads.hiddenSize
+    try await advance()
+    return count
+  }
+
   /// Hydra++: lets the layer read what is pending.
   private mutating func advance() async throws {
     guard let layer = heads.layer, let cache = rows?.cache, !pending.isEmpty else { return }
