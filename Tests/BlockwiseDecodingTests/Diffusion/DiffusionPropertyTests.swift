@@ -172,12 +172,11 @@ import Testing
 
   @Test func `models and recipes that do not fit are refused with a reason`() throws {
     func refusal(_ model: TableModel, _ text: String) -> String {
-      do {
-        _ = try DiffusionDecoder(model: model, options: DiffusionOptions(recipe: try .test(text)))
-        return "accepted"
-      } catch {
-        return "\(error)"
+      let made = Result {
+        try DiffusionDecoder(model: model, options: DiffusionOptions(recipe: try .test(text)))
       }
+      guard case .failure(let error) = made else { return "accepted" }
+      return "\(error)"
     }
     typealias Family = DiffusionIdentityTests.Family
     #expect(refusal(Family.llada.model(seed: 1), "cache=exact").contains("none, prefix and dual"))
