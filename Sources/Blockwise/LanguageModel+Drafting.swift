@@ -157,15 +157,19 @@ extension LanguageModel {
 
   /// A model that writes ahead, with the same tokens.
   private func draftModel(_ path: String) async throws -> LanguageModel {
-    if let known = drafts.withLock({ $0.models[path] }) { return known }
     // Sessions that ask for it at the same time share one.
-    let task = drafts.withLock { drafts in
-      if let running = drafts.loading[path] { return running }
-      let task = Task { try await self.loadDraft(path) }
+    let (known, task) = drafts.withLock { drafts -> (LanguageModel?, Task<LanguageModel, any Error>?) in
+      if let known = drafts.models[path] { return (known, nil) }
+      if let running = drafts.loading[path] { return (nil, running) }
+      let task = Task {
+        defer { self.drafts.withLock { $0.loading[path] = nil } }
+        return try await self.loadDraft(path)
+      }
       drafts.loading[path] = task
-      return task
+      return (nil, task)
     }
-    defer { drafts.withLock { $0.loading[path] = nil } }
+    if let known { return known }
+    guard let task else { throw CancellationError() }
     return try await task.value
   }
 

@@ -1,3 +1,4 @@
+internal import BlockwiseFiles
 internal import BlockwiseKernels
 
 /// What guessing has learned in one conversation, from generation to generation: how often sources were right, what passes cost,
@@ -16,7 +17,7 @@ public final class DraftMemory: Sendable {
     var sources: [String: Known] = [:]
     var costs: PassCosts?
     var earned = 0.0
-    var textCount = 0
+    var text: [TokenID] = []
   }
 
   private let state = Protected(State())
@@ -47,13 +48,15 @@ public final class DraftMemory: Sendable {
 
   /// What the conversation has saved and not risked yet, in passes of one row; negative where it has lost. Nothing where the
   /// new text is another conversation: where it does not go on from at least half of the last one.
-  /// - Parameter commonCount: tokens at the new prompt's front that the last text begins with.
-  func earned(commonCount: Int) -> Double {
-    state.withLock { $0.textCount > 0 && 2 * commonCount >= $0.textCount ? $0.earned : 0 }
+  func earned(before prompt: [TokenID]) -> Double {
+    state.withLock { state in
+      let common = zip(state.text, prompt).prefix { $0 == $1 }.count
+      return !state.text.isEmpty && 2 * common >= state.text.count ? state.earned : 0
+    }
   }
 
-  func keep(earned: Double, textCount: Int) {
-    state.withLock { ($0.earned, $0.textCount) = (min(Self.earnedLimit, earned), textCount) }
+  func keep(earned: Double, text: [TokenID]) {
+    state.withLock { ($0.earned, $0.text) = (min(Self.earnedLimit, earned), text) }
   }
 
   func keep(_ name: String, _ known: Known) {

@@ -31,6 +31,8 @@ public protocol DraftSource: Sendable {
   mutating func read(_ states: TokenStates) async throws
   /// Takes in the tokens before the first guess; costly sources only keep them.
   mutating func start(_ prompt: [TokenID]) async throws
+  /// For costly sources: the rows that ``prepare(_:)`` would read.
+  func unreadCount(_ tokens: [TokenID]) throws -> Int
   /// For costly sources: reads what they have not read yet of a text, but for its last token. Asked for apart from a proposal
   /// where that is much, since it takes longer than the steps do.
   /// - Returns: the rows of that.
@@ -58,6 +60,8 @@ extension DraftSource {
   public mutating func read(_ states: TokenStates) async throws {}
   /// Nothing to take in.
   public mutating func start(_ prompt: [TokenID]) async throws {}
+  /// None.
+  public func unreadCount(_ tokens: [TokenID]) throws -> Int { 0 }
   /// Nothing to read.
   public mutating func prepare(_ tokens: [TokenID]) async throws -> Int { 0 }
   /// Nothing to learn.

@@ -32,8 +32,8 @@ struct Drafter {
   private let lossShare: Double
   /// What costly sources took to read the prompt, a bound of a step's cost as long as none is measured.
   private var readingSeconds: [Double?]
-  /// Tokens that costly sources have read or been asked to read.
-  private var readCounts: [Int]
+  /// Tokens of the prompt that the model has not read again.
+  private var cachedCount = 0
   /// What is read together with a proposal; more is read before it, and counted apart.
   private static let smallReading = 16
 
@@ -66,14 +66,13 @@ struct Drafter {
     isCut = options.shape is CostShaper
     lossShare = (options.shape as? CostShaper)?.loss ?? 0
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
-    readCounts = Array(repeating: 0, count: sources.count)
   }
 
   /// Begins a generation whose model has the first tokens of the prompt in its cache.
   mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
-    if isCut, let memory { balance = memory.earned(commonCount: cachedCount) }
+    if isCut, let memory { balance = memory.earned(before: prompt) }
+    self.cachedCount = cachedCount
     for index in sources.indices {
-      if sources[index].isKept { readCounts[index] = cachedCount }
       do {
         try sources[index].resume(prompt, cachedCount: cachedCount)
       } catch {
@@ -90,8 +89,8 @@ struct Drafter {
   }
 
   /// Leaves what was learned to the next generation.
-  /// - Parameter textCount: tokens of the text, prompt included.
-  func remember(textCount: Int) {
+  /// - Parameter text: prompt and answer.
+  func remember(_ text: [TokenID]) {
     guard let memory else { return }
     memory.keepSources(of: Set(options.sources.map { Self.key($0.name, options) }))
     for (index, entry) in options.sources.enumerated() {
@@ -103,15 +102,15 @@ struct Drafter {
     }
     if options.costCurve == nil { memory.keep(costs) }
     // Of what a conversation has saved a part may be risked in its next answer.
-    rememberBalance(textCount: textCount)
+    rememberBalance(text)
   }
 
   /// Leaves what was saved or lost to the next generation, and nothing else.
-  func rememberBalance(textCount: Int) {
+  func rememberBalance(_ text: [TokenID]) {
     guard isCut, let memory else { return }
     // Where more was allowed to be lost, the next answer does not inherit that.
     let share = min(lossShare, CostShaper.strictLoss)
-    memory.keep(earned: balance + share * Double(max(0, decodedCount - 1)), textCount: textCount)
+    memory.keep(earned: balance + share * Double(max(0, decodedCount - 1)), text: text)
   }
 
   /// The hidden states that sources want.
@@ -159,12 +158,15 @@ struct Drafter {
         unpaidSeconds += seconds
         continue
       }
-      let isCheap = !isCut || lossShare > CostShaper.strictLoss || plans[index].stepCost <= lossShare
+      // No more than the model has read itself, but for what a proposal reads anyway.
+      let isShare =
+        try sources[index].unreadCount(prompt) <= prompt.count - cachedCount + Self.smallReading
+      let isCheap =
+        !isCut || lossShare > CostShaper.strictLoss || plans[index].stepCost <= lossShare && isShare
       guard isGuessing, isCheap else { continue }
       let rows = try await sources[index].prepare(prompt)
       let seconds = (clock.now - start) / .seconds(1)
       statistics[index].seconds += seconds
-      readCounts[index] = prompt.count
       if rows > 0 { readingSeconds[index] = seconds }
     }
   }
@@ -212,13 +214,12 @@ struct Drafter {
       context.maximumDepth = left - 1
       if sources[index].isCostly, isCut {
         assumeStep(of: index)
-        let reading = readingCost(of: index, tokens.count)
+        let reading = try readingCost(of: index, tokens)
         let depth = plans[index].depth(
           costs: costs.curve, allowance: allowance - draftCost - reading, limit: min(limit, left - 1))
         guard depth > 0 else { continue }
         context.maximumDepth = depth
         if reading > 0 { try await prepare(index, tokens) }
-        readCounts[index] = tokens.count
       }
       let start = clock.now
       let guesses = try await sources[index].propose(context)
@@ -233,9 +234,9 @@ struct Drafter {
   }
 
   /// What a source that has a cache has to read before it can guess, in passes of one row; 0 where that is little.
-  private func readingCost(of index: Int, _ count: Int) -> Double {
-    let missed = count - 1 - readCounts[index]
-    guard sources[index].isKept, missed > Self.smallReading else { return 0 }
+  private func readingCost(of index: Int, _ tokens: [TokenID]) throws -> Double {
+    let missed = try sources[index].unreadCount(tokens)
+    guard missed > Self.smallReading else { return 0 }
     return plans[index].stepCost * costs.curve.relativeCost(rows: missed)
   }
 

@@ -20,6 +20,10 @@ struct SpeculativeRun {
   /// Rows of the last pass whose tokens are in the text, and whether the pass has appended its only row by itself.
   private var path = [0]
   private var isAppended = true
+  /// Whether plain decoding would have needed one more pass than there are tokens: for the end of the text.
+  private var hasEndPass = false
+  /// Whether the last pass is still to be charged.
+  private var isUncharged = true
   /// Tokens since the sources were last told.
   private var newCount = 0
 
@@ -70,16 +74,14 @@ struct SpeculativeRun {
     }
     do {
       let reason = try await decode(commit)
-      // Plain decoding would have needed a pass for the end of the text as well.
-      self.drafter.finish(
-        newCount: newCount + (statistics.endToken == nil ? 0 : 1), tree: tree, path: path)
+      charge()
       try settle()
-      self.drafter.remember(textCount: reader.history.count)
+      self.drafter.remember(reader.history)
       return reason
     } catch {
       // What is not settled is not in the cache, but was paid for.
-      drafter.finish(newCount: newCount, tree: tree, path: path)
-      drafter.rememberBalance(textCount: reader.history.count)
+      charge()
+      self.drafter.rememberBalance(reader.history)
       try? cache.rollback()
       throw error
     }
@@ -94,7 +96,10 @@ struct SpeculativeRun {
       let choosing = clock.now
       reader.allowed = nil
       if let constraint {
-        if constraint.mustStop { return .stop }
+        if constraint.mustStop {
+          hasEndPass = true
+          return .stop
+        }
         reader.allowed = plain.allowedTokens(constraint)
       }
       let verdict = try rule.decide(node, of: tree, with: &reader)
@@ -102,6 +107,7 @@ struct SpeculativeRun {
       statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
       if options.stopTokens.contains(token) {
         statistics.endToken = token
+        hasEndPass = true
         return .stop
       }
       try constraint?.advance(token)
@@ -120,6 +126,15 @@ struct SpeculativeRun {
       }
       try await nextPass()
     }
+  }
+
+  /// Charges the last pass to guessing.
+  private mutating func charge() {
+    guard isUncharged else { return }
+    isUncharged = false
+    // A pass that has brought nothing would have been one of plain decoding too.
+    let due = max(newCount + (hasEndPass ? 1 : 0), statistics.forwardCount > 0 ? 1 : 0)
+    if due > 0 { drafter.finish(newCount: due, tree: tree, path: path) }
   }
 
   /// Puts the rows of the tokens that the last pass brought into the cache, and lets go of the others.
@@ -143,6 +158,7 @@ struct SpeculativeRun {
     let found = try cache.committedCount
     guard found == count - 1 else { throw DecodingError.cacheChanged(expected: count - 1, found: found) }
     let drafting = clock.now
+    isUncharged = false
     if drafter.account(newCount: newCount, guessCount: tree.count) {
       try await guess(accepted)
     } else {
@@ -183,6 +199,7 @@ struct SpeculativeRun {
     }
     plan.outputs.rows = .all
     path = [0]
+    isUncharged = true
     try await plain.model.forward([SequencePass(plan: plan, cache: cache)], into: result)
     statistics.decodeTiming += result.timing
     statistics.passes.append(

@@ -71,6 +71,18 @@ public struct DraftModelSource: DraftSource {
   /// Other options may draw otherwise; what the prompt shares with the cache is found when it is read.
   public mutating func resume(_ prompt: [TokenID], cachedCount: Int) { sampler = nil }
 
+  /// What the cache lacks of all but the last token.
+  public func unreadCount(_ tokens: [TokenID]) throws -> Int {
+    guard canRead(tokens, ahead: 0), tokens.count > 1 else { return 0 }
+    return tokens.count - 1 - Self.commonCount(try cache.committedTokens, tokens, limit: tokens.count - 1)
+  }
+
+  private static func commonCount(_ cached: [TokenID], _ tokens: [TokenID], limit: Int) -> Int {
+    var count = 0
+    while count < min(cached.count, limit), cached[count] == tokens[count] { count += 1 }
+    return count
+  }
+
   /// Reads all but the last token.
   public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
     guard canRead(tokens, ahead: 0), tokens.count > 1 else { return 0 }
@@ -128,10 +140,8 @@ public struct DraftModelSource: DraftSource {
   /// - Parameter isWhole: whether the last one's logits are wanted in the buffer, so that it is read in any case.
   /// - Returns: the rows that were read; nil where the task was cancelled.
   private func read(_ tokens: [TokenID], isWhole: Bool) async throws -> Int? {
-    let cached = try cache.committedTokens
-    var done = 0
-    let known = min(cached.count, isWhole ? tokens.count - 1 : tokens.count)
-    while done < known, cached[done] == tokens[done] { done += 1 }
+    var done = Self.commonCount(
+      try cache.committedTokens, tokens, limit: isWhole ? tokens.count - 1 : tokens.count)
     try cache.truncate(to: done)
     let count = tokens.count - done
     while done < tokens.count {

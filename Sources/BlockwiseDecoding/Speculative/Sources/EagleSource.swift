@@ -86,6 +86,11 @@ public struct EagleSource: DraftSource {
   /// Keeps the text.
   public mutating func start(_ prompt: [TokenID]) { rows.text = prompt }
 
+  /// Rows whose states are known.
+  public func unreadCount(_ tokens: [TokenID]) -> Int {
+    max(0, min(pendingPosition + pendingCount + unmixedCount, tokens.count - 2) - pendingPosition)
+  }
+
   /// Lets the layer read what is pending, all but the row of the last token.
   public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
     let before = pendingPosition
@@ -101,7 +106,11 @@ public struct EagleSource: DraftSource {
     // Row p reads token p + 1.
     let end = min(pendingPosition + pendingCount, tokens.count - (isLast ? 1 : 2))
     var state: [Float]?
+    var done = 0
+    // Taken away in one piece: there can be a long prompt behind.
+    defer { pending.removeFirst(done * hiddenSize) }
     while pendingPosition < end, end <= rows.cache.contextLength {
+      if Task.isCancelled { return nil }
       let stop = min(end, pendingPosition + Self.prefillRowCount)
       let count = stop - pendingPosition
       let plan = BlockPlan(
@@ -109,11 +118,11 @@ public struct EagleSource: DraftSource {
         positions: (pendingPosition..<stop).map { Int32($0) },
         writes: Array(repeating: .append, count: count),
         embeddings: BlockPlan.EmbeddingRows(
-          rows: Array(0..<count), vectors: Array(pending.prefix(count * hiddenSize))),
+          rows: Array(0..<count), vectors: Array(pending[done * hiddenSize..<(done + count) * hiddenSize])),
         outputs: OutputRequest(rows: isLast && stop == end ? .last : .none, taps: [.layer(0)]))
       try await layer.forward([SequencePass(plan: plan, cache: rows.cache)], into: result)
       state = result.hiddenStates(.layer(0)).map { Array($0.suffix(hiddenSize)) }
-      pending.removeFirst(count * hiddenSize)
+      done += count
       rows.append(pendingPosition..<stop)
       pendingPosition = stop
     }

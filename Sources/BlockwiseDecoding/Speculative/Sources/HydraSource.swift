@@ -66,6 +66,11 @@ public struct HydraSource: DraftSource {
   /// The text, whether anybody asks for guesses or not.
   public mutating func start(_ prompt: [TokenID]) { rows?.text = prompt }
 
+  /// Hydra++: states that the layer has not read.
+  public func unreadCount(_ tokens: [TokenID]) -> Int {
+    heads.layer == nil ? 0 : pending.count / heads.hiddenSize
+  }
+
   /// Hydra++: lets the layer read the states that it has not read.
   public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
     rows?.text = tokens
