@@ -175,4 +175,35 @@ import Testing
     let statistics = try await talk.answer(30, chance: 1, seed: 2)
     #expect(statistics.passes.first?.rowCount == 1)
   }
+
+  @Test func `answers that fail pay what they have lost`() async throws {
+    struct Broken: Error {}
+    let curve = try #require(costs(slope: 0.08))
+    var talk = try Conversation(curve)
+    _ = try await talk.answer(40, chance: 1, seed: 1)
+    // Every answer breaks off behind its first pass, whose guesses are wrong.
+    var lost = 0.0
+    for turn in 0..<30 {
+      let model = RecordingModel(hashedModel(contextLength: 2000))
+      try talk.cache.truncate(to: talk.text.count - 1)
+      let source = HalfRightSource(random: TestRandom(seed: UInt64(turn)), truth: [], chance: 0)
+      var count = 0
+      await #expect(throws: Broken.self) {
+        _ = try await SpeculativeDecoder(
+          model: model,
+          options: SpeculativeOptions(
+            plain: AutoregressiveOptions(maximumTokenCount: 30), sources: [("wrong", source)],
+            costCurve: curve, memory: talk.memory)
+        ).generate(prompt: talk.text + [TokenID(turn % 12)], cache: talk.cache) { _ in
+          count += 1
+          if count > 1 { throw Broken() }
+          return true
+        }
+      }
+      lost += model.plans.dropFirst().reduce(0) { $0 + curve.relativeCost(rows: $1.rowCount) - 1 }
+    }
+    #expect(lost > 0)
+    // Eight passes that were saved, and 3 % of thirty.
+    #expect(lost <= 8 + 0.9 + 1e-3, "\(lost) passes")
+  }
 }
