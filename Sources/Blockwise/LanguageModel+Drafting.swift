@@ -17,9 +17,7 @@ extension LanguageModel {
       // What is known of the answer already is always worth a guess.
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
       if takesCompanion(recipe, options), let companion = companionDraft, companion.refusal == nil {
-        var sources = try DraftRecipe("\(CompanionDraft.source):x").sources
-        sources[0].path = companion.path
-        recipe.sources += sources
+        recipe.sources.append(.model(depth: CompanionDraft.depth, path: companion.path))
       }
     }
     if !options.expectedTokens.isEmpty,
@@ -51,7 +49,7 @@ extension LanguageModel {
   }
 
   /// Loads what `auto` takes for a request without being asked for it. What cannot be used is left out from then on, and
-  /// ``MethodDecision/reason`` says why.
+  /// ``MethodDecision/note`` says why.
   func prepareDrafts(for options: GenerationOptions) async throws {
     guard let decision = try? decision(for: options),
       decision.method == GenerationOptions.Method.speculative.rawValue,
@@ -70,7 +68,7 @@ extension LanguageModel {
       if reason.hasPrefix(companion.path + ": ") { reason.removeFirst(companion.path.count + 2) }
       drafts.withLock { drafts in
         drafts.models[companion.path] = nil
-        drafts.companion = .some(CompanionDraft(path: companion.path, refusal: reason))
+        drafts.companion = .some(companion.refused(reason))
       }
     }
   }
@@ -158,19 +156,19 @@ extension LanguageModel {
   /// A model that writes ahead, with the same tokens.
   private func draftModel(_ path: String) async throws -> LanguageModel {
     // Sessions that ask for it at the same time share one.
-    let (known, task) = drafts.withLock { drafts -> (LanguageModel?, Task<LanguageModel, any Error>?) in
-      if let known = drafts.models[path] { return (known, nil) }
-      if let running = drafts.loading[path] { return (nil, running) }
-      let task = Task {
-        defer { self.drafts.withLock { $0.loading[path] = nil } }
-        return try await self.loadDraft(path)
-      }
-      drafts.loading[path] = task
-      return (nil, task)
+    let task = drafts.withLock { drafts in
+      if let known = drafts.models[path] { return known }
+      let task = Task { try await self.loadDraft(path) }
+      drafts.models[path] = task
+      return task
     }
-    if let known { return known }
-    guard let task else { throw CancellationError() }
-    return try await task.value
+    do {
+      return try await task.value
+    } catch {
+      // The file can be mended, and asked for again.
+      drafts.withLock { if $0.models[path] == task { $0.models[path] = nil } }
+      throw error
+    }
   }
 
   private func loadDraft(_ path: String) async throws -> LanguageModel {
@@ -183,7 +181,6 @@ extension LanguageModel {
         path: path,
         reason: "token \(index) is another one than in \(self.path): a draft model needs the same vocabulary")
     }
-    drafts.withLock { $0.models[path] = draft }
     return draft
   }
 }
@@ -192,8 +189,7 @@ extension LanguageModel {
 struct LoadedDrafts: Sendable {
   /// What lies beside the model; nil while nobody has looked.
   var companion: CompanionDraft??
-  var models: [String: LanguageModel] = [:]
-  var loading: [String: Task<LanguageModel, any Error>] = [:]
+  var models: [String: Task<LanguageModel, any Error>] = [:]
   var heads: [String: DraftHeads] = [:]
   var corpora: [String: SuffixCorpus] = [:]
 }

@@ -64,6 +64,9 @@ public struct GenerationStatistics: Sendable, Hashable {
   public var draftedForwardCount = 0
   /// Of ``decodeSeconds``, the time spent on guessing: sources, trees, learning. Passes of draft models are part of it.
   public var draftSeconds = 0.0
+  /// What guessing has taken beside the rows of passes, in passes of one row: ``draftSeconds`` by what such a pass takes, or with the
+  /// step costs that are given.
+  public var guessingCost = 0.0
 
   /// Nothing counted yet.
   public init() {}

@@ -60,6 +60,8 @@ public struct PromptBenchmark: Sendable {
     public var seconds: [Double] = []
     /// Of those of the last samples, the time spent on guessing.
     public var draftSeconds = 0.0
+    /// What guessing has taken in every answer beside the rows of passes, in passes of one row.
+    public var guessingCosts: [Double] = []
     /// Answers whose tokens are not those of the first way.
     public var differingCount = 0
     /// The passes of every answer, of the last sample.
@@ -71,6 +73,13 @@ public struct PromptBenchmark: Sendable {
     public var tokensPerForward: Double {
       Double(tokenCount - traces.count) / Double(max(1, forwardCount))
     }
+    /// What every answer costs by a curve, passes and guessing together, in passes of one row.
+    public func costs(by curve: CostCurve) -> [Double] {
+      zip(traces, guessingCosts).map { trace, guessing in
+        trace.passes.reduce(guessing) { $0 + curve.relativeCost(rows: $1.rowCount) }
+      }
+    }
+
     /// How much faster than another it is on each prompt.
     public func speedUps(over other: Result) -> [Double] {
       zip(seconds, other.seconds).map { $1 / max($0, 1e-9) }
@@ -118,6 +127,7 @@ extension PromptBenchmark.Result {
     acceptedCount += statistics.drafts.reduce(0) { $0 + $1.acceptedCount }
     stepCount += statistics.drafts.reduce(0) { $0 + $1.stepCount }
     draftSeconds += statistics.draftSeconds
+    guessingCosts.append(statistics.guessingCost)
     traces.append(PassTrace(method: name, tokenCount: statistics.committedCount, passes: statistics.passes))
   }
 }

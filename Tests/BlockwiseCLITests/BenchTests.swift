@@ -30,6 +30,66 @@ struct BenchTests {
 
   // MARK: Decode
 
+  @Test
+  func `bench decode --prompts weighs guesses by costs of another model, and its traces can be replayed`()
+    throws
+  {
+    let folder = try TemporaryFolder()
+    // Passes so slow that the time of this machine does not count beside them.
+    let costs = try folder.write(
+      "costs.json",
+      #"{"results":[{"depth":0,"rows":1,"median_ms":1000000},{"depth":0,"rows":17,"median_ms":2000000}]}"#)
+    let prompts = try folder.write(
+      "prompts.jsonl",
+      #"{"prompt":"Once upon a time"}"# + "\n"
+        + #"{"messages":[{"role":"user","content":"Sort this list: pear, fig, apple"}]}"#)
+    let traces = folder.path + "/traces"
+    let arguments = [
+      "bench", "decode", "--prompts", prompts, "--tokens", "40", "--samples", "1", "--temperature", "0",
+      "--draft", "auto", "--draft", "suffix,shape=all", "--costs", costs, "--step-cost", "0.01",
+    ]
+    let output = try run(arguments + ["--traces", traces, "--json"], cache: folder.path)
+    try #require(output.code == 0, "\(output.errors)")
+    let results = try output.json().array("results")
+    #expect(try results.map { try $0.string("name") } == ["ar", "auto", "suffix,shape=all"])
+    for result in results { #expect(try result.integer("differing") == 0) }
+    #expect(try results[0].number("speed_up_by_costs") == 1)
+    // The draft model beside base writes ahead, and is paid for.
+    #expect(try results[1].integer("draft_steps") > 0)
+    #expect(try results[1].number("speed_up_by_costs") > 1)
+    #expect(try results[1].number("worst_speed_up_by_costs") > 0.97)
+    // Of a trace anybody can see what its rows cost: 15/16 and a sixteenth for each.
+    func cost(_ index: Int) throws -> Double {
+      var sum = 0.0
+      for line in try String(contentsOfFile: "\(traces)/\(index).jsonl", encoding: .utf8).split(
+        separator: "\n")
+      {
+        for pass in try JSONValue(parsing: Array(line.utf8)).array("passes") {
+          sum += (15 + Double(pass.arrayValue?[1].integerValue ?? 0)) / 16
+        }
+      }
+      return sum
+    }
+    let gain = try cost(0) / cost(2)
+    #expect(try abs(results[2].number("speed_up_by_costs") - gain) < 1e-3 * gain)
+
+    let replay = [
+      "bench", "decode", "--samples", "1", "--replay", traces + "/0.jsonl", "--replay", traces + "/1.jsonl",
+    ]
+    let replayed = try run(replay + ["--json"], cache: folder.path).json().array("results")
+    #expect(
+      try replayed.map { try $0.integer("passes") } == results.prefix(2).map { try $0.integer("forwards") })
+    #expect(try run(arguments, cache: folder.path).text.contains("by costs"))
+    for wrong in [
+      ["--step-cost", "0.1"], ["--costs", costs, "--step-cost", "-1"],
+      ["--costs", costs, "--step-cost", "nan"],
+    ] {
+      let refused = try run(
+        ["bench", "decode", "--prompts", prompts, "--draft", "auto"] + wrong, cache: folder.path)
+      #expect(refused.code == 64, "\(wrong)")
+    }
+  }
+
   @Test func `bench decode has the keys of the contract`() throws {
     let folder = try TemporaryFolder()
     let arguments = ["bench", "decode", "--depth", "0,20", "--tokens", "6", "--samples", "2"]

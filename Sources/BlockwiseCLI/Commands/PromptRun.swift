@@ -31,11 +31,15 @@ struct PromptRun {
       StandardStream.error.note("Note: \(note).")
     }
     if let folder = command.traces { try write(results, to: folder) }
+    let curve = try command.costs.map(self.curve)
     if command.output.json {
       try StandardStream.output.write(
-        json: ["model": .string(model.path), "results": .array(results.map { json($0, plain: results[0]) })])
+        json: [
+          "model": .string(model.path),
+          "results": .array(results.map { json($0, plain: results[0], curve: curve) }),
+        ])
     } else {
-      try StandardStream.output.write(table(results))
+      try StandardStream.output.write(table(results, curve: curve))
     }
   }
 
@@ -123,8 +127,22 @@ struct PromptRun {
     }
   }
 
-  private func json(_ result: PromptBenchmark.Result, plain: PromptBenchmark.Result) -> JSONValue {
+  /// Plain's costs over a way's, by the curve: of all answers together, and of the worst one.
+  private func costGains(
+    _ result: PromptBenchmark.Result, over plain: PromptBenchmark.Result, by curve: CostCurve
+  ) -> (all: Double, worst: Double) {
+    let (costs, plainCosts) = (result.costs(by: curve), plain.costs(by: curve))
+    return (
+      plainCosts.reduce(0, +) / max(1e-9, costs.reduce(0, +)),
+      zip(plainCosts, costs).map { $1 > 0 ? $0 / $1 : 1 }.min() ?? 1
+    )
+  }
+
+  private func json(
+    _ result: PromptBenchmark.Result, plain: PromptBenchmark.Result, curve: CostCurve?
+  ) -> JSONValue {
     let speedUps = result.speedUps(over: plain)
+    let gains = curve.map { costGains(result, over: plain, by: $0) }
     return [
       "name": .string(result.name),
       "prompts": .integer(Int64(result.seconds.count)),
@@ -139,24 +157,28 @@ struct PromptRun {
       "draft_seconds": .number(result.draftSeconds),
       "speed_up": .number(plain.totalSeconds / max(1e-9, result.totalSeconds)),
       "worst_speed_up": .number(speedUps.min() ?? 1),
+      "speed_up_by_costs": gains.map { .number($0.all) } ?? .null,
+      "worst_speed_up_by_costs": gains.map { .number($0.worst) } ?? .null,
       "differing": .integer(Int64(result.differingCount)),
     ]
   }
 
-  private func table(_ results: [PromptBenchmark.Result]) -> String {
-    var table = TextTable([
-      "way", "tokens", "passes", "rows", "tokens/pass", "guesses", "right", "seconds", "guessing s",
-      "speed-up",
-      "worst", "differ",
-    ])
+  private func table(_ results: [PromptBenchmark.Result], curve: CostCurve?) -> String {
+    var table = TextTable(
+      [
+        "way", "tokens", "passes", "rows", "tokens/pass", "guesses", "right", "seconds", "guessing s",
+        "speed-up", "worst", "differ",
+      ] + (curve == nil ? [] : ["by costs", "worst"]))
     for result in results {
-      table.append([
-        result.name, "\(result.tokenCount)", "\(result.forwardCount)", "\(result.rowCount)",
-        fixed(result.tokensPerForward, 2), "\(result.draftedCount)", "\(result.acceptedCount)",
-        fixed(result.totalSeconds, 3), fixed(result.draftSeconds, 3),
-        fixed(results[0].totalSeconds / max(1e-9, result.totalSeconds), 2),
-        fixed(result.speedUps(over: results[0]).min() ?? 1, 2), "\(result.differingCount)",
-      ])
+      let gains = curve.map { costGains(result, over: results[0], by: $0) }
+      table.append(
+        [
+          result.name, "\(result.tokenCount)", "\(result.forwardCount)", "\(result.rowCount)",
+          fixed(result.tokensPerForward, 2), "\(result.draftedCount)", "\(result.acceptedCount)",
+          fixed(result.totalSeconds, 3), fixed(result.draftSeconds, 3),
+          fixed(results[0].totalSeconds / max(1e-9, result.totalSeconds), 2),
+          fixed(result.speedUps(over: results[0]).min() ?? 1, 2), "\(result.differingCount)",
+        ] + (gains.map { [fixed($0.all, 2), fixed($0.worst, 3)] } ?? []))
     }
     return "\(results[0].seconds.count) prompts, medians of \(command.samples) samples\n"
       + table.lines.joined(separator: "\n") + "\n"

@@ -10,6 +10,11 @@ public struct DraftRecipe: Sendable {
     /// The file or model it rests on; nil for none.
     public var path: String?
 
+    /// A smaller model that writes so many tokens ahead.
+    public static func model(depth: Int, path: String) -> Source {
+      Source(policy: ModelPolicy([.whole(depth), .whole(1)]), path: path)
+    }
+
     /// As the text form spells it.
     public var text: String {
       guard let path else { return policy.text }

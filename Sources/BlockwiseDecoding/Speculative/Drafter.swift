@@ -9,9 +9,7 @@ struct Drafter {
   private var estimates: [AcceptanceEstimate]
   private var plans: [DepthPlan]
   private var costs: PassCosts
-  /// What guessing has saved so far in the conversation, in passes of one row; negative where it has lost.
-  private var balance = 0.0
-  private var decodedCount = 0
+  private var ledger: LossLedger
   private var round = 0
   private let topCount: Int
   private(set) var statistics: [DraftStatistics]
@@ -19,27 +17,20 @@ struct Drafter {
 
   /// What the tree of the pass under way has cost to propose, in passes of one row.
   private var draftCost = 0.0
-  /// Seconds of guessing that are not in the balance yet.
-  private var unpaidSeconds = 0.0
-  /// What learning and proposing take in a round, in passes of one row.
-  private var roundCost = 0.0
+  /// Seconds of guessing before it was known what a pass takes.
+  private var unpricedSeconds = 0.0
   /// Nothing is learned or guessed while that cannot be paid; sources catch up afterwards.
   private var isSuspended = false
   /// Tokens since the sources were told last.
   private var untoldCount = 0
   private let isCut: Bool
   private let memory: DraftMemory?
-  private let lossShare: Double
   /// What costly sources took to read the prompt, a bound of a step's cost as long as none is measured.
   private var readingSeconds: [Double?]
   /// Tokens of the prompt that the model has not read again.
   private var cachedCount = 0
   /// What is read together with a proposal; more is read before it, and counted apart.
   private static let smallReading = 16
-
-  /// Tokens that count as decoded before the first, so that guessing can begin. Under a strict bound none do, and the first one,
-  /// which comes with the prompt, has cost no pass to measure a loss by.
-  private var credit: Double { lossShare > CostShaper.strictLoss ? 8 : -1 }
 
   init(_ options: SpeculativeOptions, vocabularyCount: Int) {
     self.options = options
@@ -64,13 +55,13 @@ struct Drafter {
     if options.costCurve == nil, let known = memory?.costs { costs = known }
     topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
     isCut = options.shape is CostShaper
-    lossShare = (options.shape as? CostShaper)?.loss ?? 0
+    ledger = LossLedger(share: (options.shape as? CostShaper)?.loss ?? 0)
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
   }
 
   /// Begins a generation whose model has the first tokens of the prompt in its cache.
   mutating func resume(_ prompt: [TokenID], cachedCount: Int) throws {
-    if isCut, let memory { balance = memory.earned(before: prompt) }
+    if isCut, let memory { ledger.inherit(memory.earned(before: prompt)) }
     self.cachedCount = cachedCount
     for index in sources.indices {
       do {
@@ -105,12 +96,13 @@ struct Drafter {
     rememberBalance(text)
   }
 
+  /// What guessing has taken beside the rows of passes, in passes of one row.
+  var guessingCost: Double { ledger.guessingCost }
+
   /// Leaves what was saved or lost to the next generation, and nothing else.
   func rememberBalance(_ text: [TokenID]) {
     guard isCut, let memory else { return }
-    // Where more was allowed to be lost, the next answer does not inherit that.
-    let share = min(lossShare, CostShaper.strictLoss)
-    memory.keep(earned: balance + share * Double(max(0, decodedCount - 1)), text: text)
+    memory.keep(earned: ledger.earned, text: text)
   }
 
   /// The hidden states that sources want.
@@ -129,7 +121,7 @@ struct Drafter {
       let seconds = (clock.now - start) / .seconds(1)
       statistics[index].seconds += seconds
       // A step cost that is given comprises the reading.
-      if !isPrompt, options.stepCost == nil { unpaidSeconds += seconds }
+      if !isPrompt, options.stepCost == nil { spend(seconds) }
     }
   }
 
@@ -155,14 +147,14 @@ struct Drafter {
       guard sources[index].isCostly else {
         let seconds = (clock.now - start) / .seconds(1)
         statistics[index].seconds += seconds
-        unpaidSeconds += seconds
+        spend(seconds)
         continue
       }
       // No more than the model has read itself, but for what a proposal reads anyway.
       let isShare =
         try sources[index].unreadCount(prompt) <= prompt.count - cachedCount + Self.smallReading
       let isCheap =
-        !isCut || lossShare > CostShaper.strictLoss || plans[index].stepCost <= lossShare && isShare
+        !isCut || !ledger.isStrict || plans[index].stepCost <= CostShaper.strictLoss && isShare
       guard isGuessing, isCheap else { continue }
       let rows = try await sources[index].prepare(prompt)
       let seconds = (clock.now - start) / .seconds(1)
@@ -176,14 +168,10 @@ struct Drafter {
 
   // MARK: Guessing
 
-  private var allowance: Double {
-    max(0, balance + lossShare * (Double(decodedCount) + credit))
-  }
-
   /// As many guesses as may all be wrong.
   private var affordableCount: Int {
     var count = 0
-    while count < options.shape.nodeLimit, costs.curve.relativeCost(rows: count + 2) - 1 <= allowance {
+    while count < options.shape.nodeLimit, costs.curve.relativeCost(rows: count + 2) - 1 <= ledger.allowance {
       count += 1
     }
     return count
@@ -216,7 +204,7 @@ struct Drafter {
         assumeStep(of: index)
         let reading = try readingCost(of: index, tokens)
         let depth = plans[index].depth(
-          costs: costs.curve, allowance: allowance - draftCost - reading, limit: min(limit, left - 1))
+          costs: costs.curve, allowance: ledger.allowance - draftCost - reading, limit: min(limit, left - 1))
         guard depth > 0 else { continue }
         context.maximumDepth = depth
         if reading > 0 { try await prepare(index, tokens) }
@@ -229,7 +217,7 @@ struct Drafter {
     let kept = options.shape.select(
       merged,
       budget: DraftBudget(
-        chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: allowance))
+        chances: chances(merged), cost: costs.curve, draftCost: draftCost, allowance: ledger.allowance))
     return merged.keeping(Array(kept.prefix(limit)))
   }
 
@@ -246,14 +234,19 @@ struct Drafter {
     let rows = try await sources[index].prepare(tokens)
     let seconds = (clock.now - start) / .seconds(1)
     statistics[index].seconds += seconds
+    addDraftCost(seconds, given: rows > 0 ? costs.curve.relativeCost(rows: rows) : 0)
+  }
+
+  /// Adds what a draft model or heads have taken: so many steps at the cost that is given, else the time.
+  private mutating func addDraftCost(_ seconds: Double, given steps: Double) {
     guard let single = costs.singleSeconds, single > 0 else { return }
-    if let stepCost = options.stepCost {
-      let cost = rows > 0 ? stepCost * costs.curve.relativeCost(rows: rows) : 0
-      draftCost += cost
-      unpaidSeconds += cost * single - seconds
-    } else {
+    guard let stepCost = options.stepCost else {
       draftCost += seconds / single
+      return
     }
+    draftCost += stepCost * steps
+    // All of the round's time is counted; here it is exchanged.
+    ledger.spend(stepCost * steps - seconds / single)
   }
 
   /// A draft model that has read the prompt in some time takes no longer for a step.
@@ -267,15 +260,14 @@ struct Drafter {
   /// Counts what a proposal has taken.
   private mutating func settleProposal(of index: Int, depth: Int, seconds: Double) {
     statistics[index].seconds += seconds
-    let isCostly = sources[index].isCostly
-    if isCostly { statistics[index].stepCount += depth }
-    guard let single = costs.singleSeconds, single > 0 else { return }
-    if isCostly, let stepCost = options.stepCost {
-      draftCost += stepCost * Double(depth)
-      unpaidSeconds += stepCost * Double(depth) * single - seconds
-    } else {
-      draftCost += seconds / single
-      if isCostly { plans[index].record(depth: depth, stepCost: seconds / single / Double(max(1, depth))) }
+    guard sources[index].isCostly else {
+      if let single = costs.singleSeconds, single > 0 { draftCost += seconds / single }
+      return
+    }
+    statistics[index].stepCount += depth
+    addDraftCost(seconds, given: Double(depth))
+    if options.stepCost == nil, let single = costs.singleSeconds, single > 0 {
+      plans[index].record(depth: depth, stepCost: seconds / single / Double(max(1, depth)))
     }
   }
 
@@ -329,17 +321,13 @@ struct Drafter {
   /// Settles what the last pass and its guesses have cost.
   /// - Returns: whether learning and guessing can be paid; else nothing more is to be done in this round.
   mutating func account(newCount: Int, guessCount: Int) -> Bool {
-    decodedCount += newCount
     untoldCount += newCount
+    spend(0)
+    ledger.settle(newCount: newCount, passCost: costs.curve.relativeCost(rows: guessCount + 1))
     guard isCut else { return true }
-    balance += Double(newCount) - costs.curve.relativeCost(rows: guessCount + 1)
-    if let single = costs.singleSeconds, single > 0 {
-      balance -= unpaidSeconds / single
-      unpaidSeconds = 0
-    }
     guard costs.isKnown else { return false }
-    // A guess has to be paid as well, or learning is for nothing. What a pass has brought is always learned.
-    isSuspended = allowance < roundCost + costs.curve.relativeCost(rows: 2) - 1
+    // What a pass has brought is always learned.
+    isSuspended = !ledger.canPay(guess: costs.curve.relativeCost(rows: 2) - 1)
     return !isSuspended || guessCount > 0
   }
 
@@ -385,8 +373,16 @@ struct Drafter {
   /// Half of a round, in time.
   private mutating func addRound(_ duration: Duration) {
     let seconds = duration / .seconds(1)
-    unpaidSeconds += seconds
-    if let single = costs.singleSeconds, single > 0 { roundCost += 0.1 * (2 * seconds / single - roundCost) }
+    guard let single = costs.singleSeconds, single > 0 else { return spend(seconds) }
+    ledger.addHalfRound(seconds / single)
+  }
+
+  /// Charges time of guessing, as soon as it is known what a pass takes.
+  private mutating func spend(_ seconds: Double) {
+    unpricedSeconds += seconds
+    guard let single = costs.singleSeconds, single > 0 else { return }
+    ledger.spend(unpricedSeconds / single)
+    unpricedSeconds = 0
   }
 
   private static func top(_ count: Int, of row: Int, in result: BlockResultBuffer) -> [RankedGuess] {

@@ -71,6 +71,7 @@ struct SpeculativeRun {
     defer {
       statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
       statistics.drafts = self.drafter.statistics
+      statistics.guessingCost = self.drafter.guessingCost
     }
     do {
       let reason = try await decode(commit)

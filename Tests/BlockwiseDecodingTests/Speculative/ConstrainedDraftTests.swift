@@ -3,7 +3,7 @@ import BlockwiseFiles
 import BlockwiseModels
 import Testing
 
-/// Guesses under a constraint that nests, and heads whose own context ends before the text does.
+/// Guesses under a constraint that nests, and under those that a smaller model knows only in part.
 @Suite struct ConstrainedDraftTests {
   /// Four kinds of brackets up to a depth: of eight tokens in a row the first four open, the others close. Tokens from 64 on are
   /// words, which need an open bracket.
@@ -32,25 +32,6 @@ import Testing
     var mustStop: Bool { false }
   }
 
-  private func source(_ name: String, _ model: DecoderModel, contextLength: Int = 512) throws
-    -> any DraftSource
-  {
-    var resources = DraftResources(
-      traits: model.traits, vocabularyLimit: 288, contextLength: contextLength)
-    let kind = name.split(separator: "-")[0]
-    switch name {
-    case "model":
-      return try DraftModelSource(
-        model: model, growth: .chain(4), contextLength: contextLength, vocabularyLimit: 288)
-    case "suffix", "recycle", "adaptive":
-      return try DraftRecipe("\(name)").sources[0].policy.makeSource(resources)
-    default:
-      resources.heads = try DraftHeads.load(
-        path: "\(DraftHeadTests.fixtures)/heads/\(name)", target: model)
-      return try DraftRecipe("\(kind):x").sources[0].policy.makeSource(resources)
-    }
-  }
-
   @Test(arguments: [
     "medusa", "hydra", "hydra-prefix", "eagle", "model", "suffix", "recycle", "adaptive",
   ])
@@ -67,7 +48,8 @@ import Testing
           SpeculativeOptions(
             plain: plain,
             sources: [
-              (name, try source(name, model)), ("given", GivenSource(expected.tokens, guessCount: 2)),
+              (name, try SourceReadingTests.source(name, model)),
+              ("given", GivenSource(expected.tokens, guessCount: 2)),
             ], shape: shape, costCurve: flatCosts))
         #expect(found == expected)
         guard shape is WholeShaper else { continue }
@@ -98,7 +80,7 @@ import Testing
             "random",
             RandomSource(
               random: TestRandom(seed: UInt64(seed)), vocabularyCount: 288, truth: prompt + truth.tokens)
-          ), ("suffix", try source("suffix", model)),
+          ), ("suffix", try SourceReadingTests.source("suffix", model)),
         ], shape: WholeShaper(limit: 16), accept: TypicalAcceptance(epsilon: 0.01, alpha: 0.9)))
     var constraint = Nested()
     for token in found.tokens { try constraint.advance(token) }
@@ -106,28 +88,6 @@ import Testing
     #expect(statistics.drafts.reduce(0) { $0 + $1.draftedCount } > 0)
     // The last token has no row yet.
     #expect(found.cached == Array((prompt + found.tokens).prefix(found.cached.count)))
-  }
-
-  @Test(arguments: ["hydra-prefix", "eagle", "model"], [9, 16, 30])
-  func `a source whose context ends before the text goes silent and changes nothing`(
-    name: String, contextLength: Int
-  ) async throws {
-    let model = try DraftHeadTests.model()
-    let prompt: [TokenID] = (0..<12).map { TokenID(($0 * 37 + 5) % 280) }
-    let plain = AutoregressiveOptions(maximumTokenCount: 60)
-    let expected = try await Decoded.plain(model, prompt: prompt, plain)
-    let memory = DraftMemory()
-    for _ in 0..<2 {
-      let (found, statistics) = try await Decoded.speculative(
-        model, prompt: prompt,
-        SpeculativeOptions(
-          plain: plain, sources: [(name, try source(name, model, contextLength: contextLength))],
-          shape: WholeShaper(limit: 12), memory: memory))
-      #expect(found == expected)
-      let drafted = statistics.draftedForwardCount
-      #expect(contextLength == 30 ? drafted > 0 : true, "\(drafted)")
-      #expect(drafted <= max(0, contextLength - prompt.count + 1), "\(drafted) passes with guesses")
-    }
   }
 
   @Test func `a draft model that knows fewer tokens takes constraints and biases of the larger one`()
@@ -164,35 +124,5 @@ import Testing
         }
       }
     }
-  }
-
-  @Test(arguments: ["hydra-prefix", "eagle", "model"])
-  func `reading apart from a proposal changes no guess`(name: String) async throws {
-    let model = try DraftHeadTests.model()
-    let tokens: [TokenID] = (0..<40).map { TokenID(($0 * 37 + 5) % 280) }
-    let result = BlockResultBuffer()
-    var trees: [TokenTree] = []
-    for isApart in [false, true] {
-      var source = try source(name, model)
-      let taps = source.wantedTaps
-      if !taps.isEmpty {
-        let plan = BlockPlan(
-          tokens: tokens.dropLast(), at: 0, outputs: OutputRequest(rows: .none, taps: taps))
-        try await model.forward([SequencePass(plan: plan, cache: model.makeCache())], into: result)
-        var values: [OutputRequest.Tap: [Float]] = [:]
-        for tap in taps { values[tap] = Array(try #require(result.hiddenStates(tap))) }
-        try await source.read(TokenStates(firstPosition: 0, count: tokens.count - 1, values: values))
-      }
-      try await source.start(tokens)
-      if isApart {
-        let count = try await source.prepare(tokens)
-        #expect(count >= 38)
-        #expect(try await source.prepare(tokens) == 0)
-      }
-      trees.append(
-        try await source.propose(DraftContext(tokens: tokens, maximumNodeCount: 12, maximumDepth: 4)))
-    }
-    #expect(!trees[0].isEmpty)
-    #expect(trees[0] == trees[1])
   }
 }

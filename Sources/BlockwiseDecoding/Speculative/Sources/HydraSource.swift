@@ -74,7 +74,7 @@ public struct HydraSource: DraftSource {
   /// Hydra++: lets the layer read the states that it has not read.
   public mutating func prepare(_ tokens: [TokenID]) async throws -> Int {
     rows?.text = tokens
-    let count = heads.layer == nil ? 0 : pending.count / heads.hiddenSize
+    let count = unreadCount(tokens)
     try await advance()
     return count
   }

@@ -1,0 +1,53 @@
+/// What guessing has saved and lost in a conversation, and what it may lose next, all in passes of one row.
+struct LossLedger {
+  /// So much of what plain decoding takes may be lost.
+  private let share: Double
+  /// What was saved; negative where guessing has lost.
+  private var balance = 0.0
+  private var decodedCount = 0
+  /// What guessing has taken beside the rows of passes, and what of it is not in the balance yet.
+  private(set) var guessingCost = 0.0
+  private var uncharged = 0.0
+  /// What learning and proposing take in a round.
+  private var roundCost = 0.0
+
+  init(share: Double) { self.share = share }
+
+  /// Whether the share holds for every single text, however short.
+  var isStrict: Bool { share <= CostShaper.strictLoss }
+
+  /// Tokens that count as decoded before the first, so that guessing can begin. Under a strict bound none do, and the first one,
+  /// which comes with the prompt, has cost no pass to measure a loss by.
+  private var credit: Double { isStrict ? -1 : 8 }
+
+  /// What the next pass may lose.
+  var allowance: Double { max(0, balance + share * (Double(decodedCount) + credit)) }
+
+  /// What the next answer of a conversation inherits. Where more than the strict share was allowed to be lost, it does not
+  /// inherit that.
+  var earned: Double { balance + min(share, CostShaper.strictLoss) * Double(max(0, decodedCount - 1)) }
+
+  /// Begins with what the conversation has saved or lost before.
+  mutating func inherit(_ earned: Double) { balance = earned }
+
+  /// Takes in what guessing has taken beside the rows.
+  mutating func spend(_ cost: Double) { uncharged += cost }
+
+  /// Takes in half of a round of learning and proposing.
+  mutating func addHalfRound(_ cost: Double) {
+    spend(cost)
+    roundCost += 0.1 * (2 * cost - roundCost)
+  }
+
+  /// Settles a pass.
+  /// - Parameter newCount: tokens that it has brought, each of them a pass of plain decoding.
+  mutating func settle(newCount: Int, passCost: Double) {
+    decodedCount += newCount
+    balance += Double(newCount) - passCost - uncharged
+    guessingCost += uncharged
+    uncharged = 0
+  }
+
+  /// Whether a round and a guess can be paid: learning without ever guessing is for nothing.
+  func canPay(guess: Double) -> Bool { allowance >= roundCost + guess }
+}

@@ -1,0 +1,119 @@
+import BlockwiseDecoding
+import BlockwiseFiles
+import BlockwiseModels
+import Testing
+
+/// Draft models and heads read the text themselves: when, how much, and what becomes of them where it is too long.
+@Suite struct SourceReadingTests {
+  /// A source of the text form; models and heads are those of the fixtures.
+  static func source(_ name: String, _ model: DecoderModel, contextLength: Int = 512) throws
+    -> any DraftSource
+  {
+    var resources = DraftResources(
+      traits: model.traits, vocabularyLimit: 288, contextLength: contextLength)
+    let kind = name.split(separator: "-")[0]
+    switch name {
+    case "model":
+      return try DraftModelSource(
+        model: model, growth: .chain(4), contextLength: contextLength, vocabularyLimit: 288)
+    case "suffix", "recycle", "adaptive":
+      return try DraftRecipe("\(name)").sources[0].policy.makeSource(resources)
+    default:
+      resources.heads = try DraftHeads.load(
+        path: "\(DraftHeadTests.fixtures)/heads/\(name)", target: model)
+      return try DraftRecipe("\(kind):x").sources[0].policy.makeSource(resources)
+    }
+  }
+
+  @Test(arguments: ["hydra-prefix", "eagle", "model"], [9, 16, 30])
+  func `a source whose context ends before the text goes silent and changes nothing`(
+    name: String, contextLength: Int
+  ) async throws {
+    let model = try DraftHeadTests.model()
+    let prompt: [TokenID] = (0..<12).map { TokenID(($0 * 37 + 5) % 280) }
+    let plain = AutoregressiveOptions(maximumTokenCount: 60)
+    let expected = try await Decoded.plain(model, prompt: prompt, plain)
+    let memory = DraftMemory()
+    for _ in 0..<2 {
+      let (found, statistics) = try await Decoded.speculative(
+        model, prompt: prompt,
+        SpeculativeOptions(
+          plain: plain, sources: [(name, try Self.source(name, model, contextLength: contextLength))],
+          shape: WholeShaper(limit: 12), memory: memory))
+      #expect(found == expected)
+      let drafted = statistics.draftedForwardCount
+      #expect(contextLength == 30 ? drafted > 0 : true, "\(drafted)")
+      #expect(drafted <= max(0, contextLength - prompt.count + 1), "\(drafted) passes with guesses")
+    }
+  }
+
+  @Test(arguments: ["hydra-prefix", "eagle", "model"])
+  func `reading apart from a proposal changes no guess`(name: String) async throws {
+    let model = try DraftHeadTests.model()
+    let tokens: [TokenID] = (0..<40).map { TokenID(($0 * 37 + 5) % 280) }
+    let result = BlockResultBuffer()
+    var trees: [TokenTree] = []
+    for isApart in [false, true] {
+      var source = try Self.source(name, model)
+      let taps = source.wantedTaps
+      if !taps.isEmpty {
+        let plan = BlockPlan(
+          tokens: tokens.dropLast(), at: 0, outputs: OutputRequest(rows: .none, taps: taps))
+        try await model.forward([SequencePass(plan: plan, cache: model.makeCache())], into: result)
+        var values: [OutputRequest.Tap: [Float]] = [:]
+        for tap in taps { values[tap] = Array(try #require(result.hiddenStates(tap))) }
+        try await source.read(TokenStates(firstPosition: 0, count: tokens.count - 1, values: values))
+      }
+      try await source.start(tokens)
+      if isApart {
+        let count = try source.unreadCount(tokens)
+        #expect(count >= 38)
+        #expect(try await source.prepare(tokens) == count)
+        #expect(try source.unreadCount(tokens) == 0)
+        #expect(try await source.prepare(tokens) == 0)
+      }
+      trees.append(
+        try await source.propose(DraftContext(tokens: tokens, maximumNodeCount: 12, maximumDepth: 4)))
+    }
+    #expect(!trees[0].isEmpty)
+    #expect(trees[0] == trees[1])
+  }
+
+  @Test func `a draft model that has missed a turn is not read into the next at plain decoding's expense`()
+    async throws
+  {
+    let curve = try #require(
+      CostCurve([
+        CostCurve.Point(rowCount: 1, milliseconds: 1e6), CostCurve.Point(rowCount: 65, milliseconds: 3e6),
+      ]))
+    let draft = hashedModel(contextLength: 600)
+    let model = hashedModel(contextLength: 600)
+    let cache = try model.makeCache(contextLength: 600)
+    let memory = DraftMemory()
+    var text: [TokenID] = (0..<300).map { TokenID($0 * 5 % 12) }
+    // In the first turn it is too dear to be asked; in the second a step is cheap, but 300 rows are not.
+    for (stepCost, count) in [(0.9, 6), (0.02, 6), (0.02, 120)] {
+      let before = draft.passCounts.rows
+      text.append(TokenID(count % 12))
+      var options = SpeculativeOptions(
+        plain: AutoregressiveOptions(maximumTokenCount: count),
+        sources: [
+          (
+            "model",
+            try DraftModelSource(
+              model: draft, growth: .chain(4), contextLength: 600, vocabularyLimit: 12)
+          )
+        ], costCurve: curve, memory: memory)
+      options.stepCost = stepCost
+      let (_, statistics) = try await SpeculativeDecoder(model: model, options: options)
+        .generate(prompt: text, cache: cache) {
+          text.append($0.token)
+          return true
+        }
+      let rows = draft.passCounts.rows - before
+      if count == 6 { #expect(rows == 0, "step cost \(stepCost): \(rows) rows") }
+      // A longer answer earns the reading, and is faster for it.
+      if count == 120 { #expect(rows > 300 && statistics.forwardCount < 60, "\(rows), \(statistics)") }
+    }
+  }
+}
