@@ -34,30 +34,67 @@ extension Kernels {
     mode: MatmulMode,
     pool: WorkerPool
   ) {
-    guard rowCount > 0 else { return }
-    let product = TileProduct(
-      matrix, input: input, rowCount: rowCount, output: output, outputStride: outputStride, bias: bias,
-      mode: mode, kernels: self)
-    let job = MatmulJob(
-      product: product,
-      tilesPerItem: product.decodesBlocks
-        ? 1 : Self.tilesPerItem(tileCount: product.tileCount, threadCount: pool.threadCount))
-    pool.runInRegions((product.tileCount + job.tilesPerItem - 1) / job.tilesPerItem, job: job)
+    matmul(
+      [matrix], input: input, rowCount: rowCount, output: output, outputStride: outputStride,
+      bias: bias, mode: mode, pool: pool)
   }
 
-  /// Items small enough that threads finish together, yet whole fours of tiles, which the kernels take at once.
-  private static func tilesPerItem(tileCount: Int, threadCount: Int) -> Int {
-    guard threadCount > 1 else { return tileCount }
-    return max(4, tileCount / (threadCount * 8) / 4 * 4)
+  /// The products of the same rows with several matrices, whose outputs lie side by side, as one job of the pool.
+  ///
+  /// - Parameters: as those of ``matmul(_:input:rowCount:output:outputStride:bias:mode:pool:)-(PackedMatrix,_,_,_,_,_,_,_)``; output and
+  ///   bias hold the outputs of all matrices.
+  package func matmul(
+    _ matrices: [PackedMatrix], input: ActivationRows, rowCount: Int,
+    output: UnsafeMutablePointer<Float>, outputStride: Int, bias: UnsafePointer<Float>? = nil,
+    mode: MatmulMode,
+    pool: WorkerPool
+  ) {
+    guard rowCount > 0, !matrices.isEmpty else { return }
+    withUnsafeTemporaryAllocation(of: TileProduct.self, capacity: matrices.count) { products in
+      guard let first = products.baseAddress else { return }
+      var outputCount = 0
+      var (tileCount, nanoseconds) = (0, 0)
+      var decodesBlocks = false
+      for index in matrices.indices {
+        let matrix = matrices[index]
+        let product = TileProduct(
+          matrix, input: input, rowCount: rowCount, output: output + outputCount, outputStride: outputStride,
+          bias: bias.map { $0 + outputCount }, mode: mode, kernels: self)
+        (first + index).initialize(to: product)
+        outputCount += matrix.rows
+        tileCount += product.tileCount
+        nanoseconds += product.nanoseconds
+        decodesBlocks = decodesBlocks || product.decodesBlocks
+      }
+      // Kernels take whole fours of tiles at once.
+      let share = (tileCount - 1) / pool.itemCount(nanoseconds: nanoseconds) + 1
+      let job = MatmulJob(
+        products: first, productCount: matrices.count,
+        tilesPerItem: decodesBlocks && pool.threadCount > 1 ? 1 : (share + 3) / 4 * 4)
+      pool.runInRegions(job.itemCount, nanoseconds: nanoseconds, job: job)
+    }
   }
 }
 
 private struct MatmulJob: ParallelJob {
-  let product: TileProduct
+  let products: UnsafePointer<TileProduct>
+  let productCount: Int
   let tilesPerItem: Int
 
+  var itemCount: Int { (0..<productCount).reduce(0) { $0 + itemCount(of: $1) } }
+
+  private func itemCount(of product: Int) -> Int {
+    (products[product].tileCount + tilesPerItem - 1) / tilesPerItem
+  }
+
   func run(item: Int, worker: Int) {
+    var (item, product) = (item, 0)
+    while item >= itemCount(of: product) {
+      item -= itemCount(of: product)
+      product += 1
+    }
     let first = item * tilesPerItem
-    product.compute(first..<min(product.tileCount, first + tilesPerItem), worker: worker)
+    products[product].compute(
+      first..<min(products[product].tileCount, first + tilesPerItem), worker: worker)
   }
 }

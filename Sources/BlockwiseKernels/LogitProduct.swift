@@ -78,7 +78,7 @@ extension Kernels {
       softCap: softCap, values: memory.values.pointer, reduced: memory.reduced.pointer,
       tileCount: memory.tileCount,
       hasMasks: rows.contains { $0.allowed != nil })
-    pool.runInRegions(memory.tileCount, job: job)
+    pool.runInRegions(memory.tileCount, nanoseconds: product.nanoseconds, job: job)
     for row in rows.indices {
       var raw = bw_logit_statistics()
       bw_merge_logits(memory.reduced.pointer + row * memory.tileCount, memory.tileCount, &raw)

@@ -62,6 +62,13 @@ struct TileProduct {
   /// Whether every tile is decoded from the blocks of a file.
   var decodesBlocks: Bool { blocks != nil }
 
+  /// About what all tiles take one thread whose cache holds the weights.
+  var nanoseconds: Int {
+    let byteCount = tileCount * arguments.tile_bytes
+    let productCount = tileCount * Self.tileRowCount * arguments.groups * 32 * arguments.row_count
+    return byteCount / 36 + productCount / (arguments.use_int8 != 0 ? 200 : 40)
+  }
+
   /// All rows of some tiles, written where the output of the whole product has them.
   func compute(_ tiles: Range<Int>, worker: Int) {
     guard decodesBlocks else {

@@ -34,13 +34,26 @@ package final class WorkerPool: Sendable {
     for thread in threads { pthread_join(thread, nil) }
   }
 
+  /// A job that is shared costs the caller about a microsecond, and what others have computed comes from their caches.
+  package static let leastSharedNanoseconds = 3000
+  /// To be claimed for itself an item should take so long.
+  private static let leastItemNanoseconds = 1500
+
+  /// Into how many items work that can be cut anywhere is best cut: several for every thread, none too small.
+  package func itemCount(nanoseconds: Int) -> Int {
+    if threads.isEmpty || nanoseconds < Self.leastSharedNanoseconds { return 1 }
+    return min(8 * threadCount, max(threadCount, nanoseconds / Self.leastItemNanoseconds))
+  }
+
   /// Does every item in `0..<itemCount` of a job once and returns when all are finished. Allocates nothing.
   ///
   /// Items are begun in rising order. `worker` is in `0..<threadCount`, and no two items run at the same time under
   /// one worker number, so it can index scratch memory. The caller is worker 0.
-  package func run<Job: ParallelJob>(_ itemCount: Int, job: borrowing Job) {
+  ///
+  /// - Parameter nanoseconds: about what the job takes one thread. Below ``leastSharedNanoseconds`` the caller does it alone.
+  package func run<Job: ParallelJob>(_ itemCount: Int, nanoseconds: Int = .max, job: borrowing Job) {
     precondition(itemCount >= 0 && itemCount <= Int(UInt32.max), "item count \(itemCount)")
-    if threads.isEmpty || itemCount <= 1 {
+    if threads.isEmpty || itemCount <= 1 || nanoseconds < Self.leastSharedNanoseconds {
       for item in 0..<itemCount { job.run(item: item, worker: 0) }
       return
     }
@@ -51,9 +64,11 @@ package final class WorkerPool: Sendable {
 
   /// As ``run(_:job:)``, but every thread begins with a region of its own and goes through it in rising order, so that
   /// what one thread reads is one stream; a thread that is done takes items of the others' regions.
-  package func runInRegions<Job: ParallelJob>(_ itemCount: Int, job: borrowing Job) {
-    if threads.isEmpty || itemCount <= threadCount {
-      run(itemCount, job: job)
+  package func runInRegions<Job: ParallelJob>(
+    _ itemCount: Int, nanoseconds: Int = .max, job: borrowing Job
+  ) {
+    if threads.isEmpty || itemCount <= threadCount || nanoseconds < Self.leastSharedNanoseconds {
+      run(itemCount, nanoseconds: nanoseconds, job: job)
     } else {
       state.divide(itemCount)
       withUnsafePointer(to: job) {

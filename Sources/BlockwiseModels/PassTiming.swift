@@ -24,3 +24,11 @@ public struct PassTiming: Sendable, Hashable {
     sum.total += pass.total
   }
 }
+
+extension Duration {
+  /// As a number of seconds: a division by a duration goes through 128-bit integers and takes ten times as long.
+  package var inSeconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) + Double(attoseconds) * 1e-18
+  }
+}

@@ -5,39 +5,9 @@
 #if defined(__x86_64__)
 
 #include "attention.h"
-#include "avx2.h"
-#include "avx512.h"
+#include "avx512_attention.h"
 
 #pragma STDC FP_CONTRACT OFF
-
-BW_AVX512_INLINE __m512 widen_halves(int32_t format, __m256i halves) {
-  if (format == BW_F16) return _mm512_cvtph_ps(halves);
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
-}
-
-/// Elements [start, start + 16) of a cached row of 16-bit numbers, zeros behind its end.
-BW_AVX512_INLINE __m256i load_halves(int is_part, const uint8_t *row, ptrdiff_t dimension, ptrdiff_t start) {
-  const __mmask16 mask = is_part ? bw_first_lanes(dimension - start) : (__mmask16)0xffff;
-  return _mm256_maskz_loadu_epi16(mask, row + 2 * start);
-}
-
-/// Elements [start, start + 16) of a cached row, zeros behind its end.
-BW_AVX512_INLINE __m512 load_cached(
-    int32_t format, int is_part, const uint8_t *row, ptrdiff_t dimension, ptrdiff_t start) {
-  const __mmask16 mask = is_part ? bw_first_lanes(dimension - start) : (__mmask16)0xffff;
-  switch (format) {
-    case BW_F32: return _mm512_maskz_loadu_ps(mask, row + 4 * start);
-    case BW_F16:
-    case BW_BF16: return widen_halves(format, load_halves(is_part, row, dimension, start));
-    default: {
-      const ptrdiff_t groups = (dimension + BW_GROUP - 1) / BW_GROUP;
-      const __m128i half = _mm_cvtsi32_si128(bw_load16(row + 2 * (start / BW_GROUP)));
-      const __m128i bytes = _mm_maskz_loadu_epi8(mask, row + 2 * groups + start);
-      return _mm512_mul_ps(
-          _mm512_broadcastss_ps(_mm_cvtph_ps(half)), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
-    }
-  }
-}
 
 /// Four vectors of one key each become vectors of elements 0–3, 4–7, 8–11 and 12–15 of all four.
 BW_AVX512_INLINE void store_quarters(__m512 a, __m512 b, __m512 c, __m512 d, float *out) {
@@ -54,24 +24,24 @@ BW_AVX512_INLINE void store_half_quarters(
     int32_t format, __m256i a, __m256i b, __m256i c, __m256i d, float *out) {
   const __m256i ab_even = _mm256_unpacklo_epi64(a, b), ab_odd = _mm256_unpackhi_epi64(a, b);
   const __m256i cd_even = _mm256_unpacklo_epi64(c, d), cd_odd = _mm256_unpackhi_epi64(c, d);
-  _mm512_storeu_ps(out, widen_halves(format, _mm256_permute2x128_si256(ab_even, cd_even, 0x20)));
-  _mm512_storeu_ps(out + 16, widen_halves(format, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x20)));
-  _mm512_storeu_ps(out + 32, widen_halves(format, _mm256_permute2x128_si256(ab_even, cd_even, 0x31)));
-  _mm512_storeu_ps(out + 48, widen_halves(format, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x31)));
+  _mm512_storeu_ps(out, bw_widen_halves(format, _mm256_permute2x128_si256(ab_even, cd_even, 0x20)));
+  _mm512_storeu_ps(out + 16, bw_widen_halves(format, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x20)));
+  _mm512_storeu_ps(out + 32, bw_widen_halves(format, _mm256_permute2x128_si256(ab_even, cd_even, 0x31)));
+  _mm512_storeu_ps(out + 48, bw_widen_halves(format, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x31)));
 }
 
 BW_AVX512_INLINE void arrange_chunk(
     int32_t format, int is_part, ptrdiff_t dimension, const uint8_t *const *keys, ptrdiff_t start, float *out) {
   if (format == BW_F16 || format == BW_BF16) {
     store_half_quarters(
-        format, load_halves(is_part, keys[0], dimension, start), load_halves(is_part, keys[1], dimension, start),
-        load_halves(is_part, keys[2], dimension, start), load_halves(is_part, keys[3], dimension, start), out);
+        format, bw_load_halves(is_part, keys[0], dimension, start), bw_load_halves(is_part, keys[1], dimension, start),
+        bw_load_halves(is_part, keys[2], dimension, start), bw_load_halves(is_part, keys[3], dimension, start), out);
   } else {
     store_quarters(
-        load_cached(format, is_part, keys[0], dimension, start),
-        load_cached(format, is_part, keys[1], dimension, start),
-        load_cached(format, is_part, keys[2], dimension, start),
-        load_cached(format, is_part, keys[3], dimension, start), out);
+        bw_load_cached(format, is_part, keys[0], dimension, start),
+        bw_load_cached(format, is_part, keys[1], dimension, start),
+        bw_load_cached(format, is_part, keys[2], dimension, start),
+        bw_load_cached(format, is_part, keys[3], dimension, start), out);
   }
 }
 
@@ -104,10 +74,10 @@ BW_AVX512_INLINE void widen_format(
   for (ptrdiff_t k = 0; k < count; k++) {
     ptrdiff_t start = 0;
     for (; start + 16 <= dimension; start += 16, widened += 16) {
-      _mm512_storeu_ps(widened, load_cached(format, 0, values[k], dimension, start));
+      _mm512_storeu_ps(widened, bw_load_cached(format, 0, values[k], dimension, start));
     }
     if (start < dimension) {
-      _mm512_storeu_ps(widened, load_cached(format, 1, values[k], dimension, start));
+      _mm512_storeu_ps(widened, bw_load_cached(format, 1, values[k], dimension, start));
       widened += 16;
     }
   }
@@ -129,14 +99,6 @@ BW_AVX512 void pack_query(const float *query, ptrdiff_t dimension, float *packed
     const __mmask8 mask = (__mmask8)bw_first_lanes(left < 0 ? 0 : left < 4 ? left : 4);
     _mm512_storeu_ps(packed, _mm512_broadcast_f32x4(_mm_maskz_loadu_ps(mask, query + i)));
   }
-}
-
-/// The last two additions of bw_sum_lanes for four queries and four keys: from [key][element] to [key][query].
-BW_AVX512_INLINE __m512 sum_quads(__m512 a, __m512 b, __m512 c, __m512 d) {
-  const __m512 ac = _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, a, c), _mm512_shuffle_ps(a, c, 0x4e));
-  const __m512 bd = _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, b, d), _mm512_shuffle_ps(b, d, 0x4e));
-  const __m512 other = _mm512_permute_ps(_mm512_mask_blend_ps(0xaaaa, bd, ac), 0xb1);
-  return _mm512_add_ps(_mm512_mask_blend_ps(0xaaaa, ac, bd), other);
 }
 
 /// L queries and two vectors of four keys at a time.
@@ -182,7 +144,7 @@ BW_AVX512_INLINE void score_lanes(
     for (int i = 0; i < 2; i++) {
       BW_UNROLL
       for (int l = L; l < 4; l++) quads[i][l] = _mm512_setzero_ps();
-      __m512 s = _mm512_mul_ps(sum_quads(quads[i][0], quads[i][1], quads[i][2], quads[i][3]), factor);
+      __m512 s = _mm512_mul_ps(bw_sum_quads(quads[i][0], quads[i][1], quads[i][2], quads[i][3]), factor);
       if (soft_cap > 0) s = bw_soft_cap_16(s, cap);
       _mm512_storeu_ps(scores + 16 * i, s);
     }
@@ -293,7 +255,7 @@ void bw_avx512_attend(const bw_attention *job) {
       .weigh = weigh,
       .mix = mix,
       .divide = divide,
-      .attend_row = bw_avx2_attend_row,
+      .attend_row = bw_avx512_attend_row,
   };
   bw_attend_tiles(job, &steps);
 }

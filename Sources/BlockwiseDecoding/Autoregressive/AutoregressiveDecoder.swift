@@ -56,12 +56,12 @@ public struct AutoregressiveDecoder: Sendable {
     let isRead = try await prefill(
       prompt, cache: cache, into: result, statistics: &statistics, progress: progress)
     let prefilled = clock.now
-    statistics.prefillSeconds = (prefilled - start) / .seconds(1)
+    statistics.prefillSeconds = (prefilled - start).inSeconds
     guard isRead else { return (.cancelled, statistics) }
 
     var tokens = prompt
     func finished(_ reason: FinishReason) -> (FinishReason, GenerationStatistics) {
-      statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
+      statistics.decodeSeconds = (clock.now - prefilled).inSeconds
       return (reason, statistics)
     }
     while true {
@@ -80,7 +80,7 @@ public struct AutoregressiveDecoder: Sendable {
           logits: logits, history: tokens, position: tokens.count, choice: options.choice, mask: allowed,
           statistics: result.statistics(output: 0))
       }
-      statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
+      statistics.samplingSeconds += (clock.now - choosing).inSeconds
       if options.stopTokens.contains(sampled.token) {
         statistics.endToken = sampled.token
         return finished(.stop)

@@ -89,10 +89,10 @@ struct DenoiseRun {
   ) async throws -> FinishReason {
     let start = clock.now
     let isRead = try await prefill(progress)
-    statistics.prefillSeconds = (clock.now - start) / .seconds(1)
+    statistics.prefillSeconds = (clock.now - start).inSeconds
     guard isRead else { return .cancelled }
     let decoding = clock.now
-    defer { statistics.decodeSeconds = (clock.now - decoding) / .seconds(1) }
+    defer { statistics.decodeSeconds = (clock.now - decoding).inSeconds }
 
     var first = layout.firstBlock(promptCount: promptCount)
     while first < answerEnd {
@@ -150,7 +150,7 @@ struct DenoiseRun {
         }
         let changed = try revise(
           found, block: block, part: part, committed: committed, look: look, pass: partPass)
-        statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
+        statistics.samplingSeconds += (clock.now - choosing).inSeconds
         passNumber &+= 1
         pass += 1
         partPass += 1

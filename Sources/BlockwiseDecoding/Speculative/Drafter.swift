@@ -118,7 +118,7 @@ struct Drafter {
     for index in sources.indices where !sources[index].wantedTaps.isEmpty {
       let start = clock.now
       try await sources[index].read(states)
-      let seconds = (clock.now - start) / .seconds(1)
+      let seconds = (clock.now - start).inSeconds
       statistics[index].seconds += seconds
       // A step cost that is given comprises the reading.
       if !isPrompt, options.stepCost == nil { spend(seconds) }
@@ -145,7 +145,7 @@ struct Drafter {
       let start = clock.now
       try await sources[index].start(prompt)
       guard sources[index].isCostly else {
-        let seconds = (clock.now - start) / .seconds(1)
+        let seconds = (clock.now - start).inSeconds
         statistics[index].seconds += seconds
         spend(seconds)
         continue
@@ -157,7 +157,7 @@ struct Drafter {
         !isCut || !ledger.isStrict || plans[index].stepCost <= CostShaper.strictLoss && isShare
       guard isGuessing, isCheap else { continue }
       let rows = try await sources[index].prepare(prompt)
-      let seconds = (clock.now - start) / .seconds(1)
+      let seconds = (clock.now - start).inSeconds
       statistics[index].seconds += seconds
       if rows > 0 { readingSeconds[index] = seconds }
     }
@@ -211,7 +211,7 @@ struct Drafter {
       }
       let start = clock.now
       let guesses = try await sources[index].propose(context)
-      settleProposal(of: index, depth: guesses.depth, seconds: (clock.now - start) / .seconds(1))
+      settleProposal(of: index, depth: guesses.depth, seconds: (clock.now - start).inSeconds)
       merged.merge(usable(guesses, depth: left - 1), source: index)
     }
     let kept = options.shape.select(
@@ -232,7 +232,7 @@ struct Drafter {
   private mutating func prepare(_ index: Int, _ tokens: [TokenID]) async throws {
     let start = clock.now
     let rows = try await sources[index].prepare(tokens)
-    let seconds = (clock.now - start) / .seconds(1)
+    let seconds = (clock.now - start).inSeconds
     statistics[index].seconds += seconds
     addDraftCost(seconds, given: rows > 0 ? costs.curve.relativeCost(rows: rows) : 0)
   }
@@ -366,13 +366,13 @@ struct Drafter {
     for index in sources.indices {
       let start = clock.now
       try await sources[index].observe(observed)
-      statistics[index].seconds += (clock.now - start) / .seconds(1)
+      statistics[index].seconds += (clock.now - start).inSeconds
     }
   }
 
   /// Half of a round, in time.
   private mutating func addRound(_ duration: Duration) {
-    let seconds = duration / .seconds(1)
+    let seconds = duration.inSeconds
     guard let single = costs.singleSeconds, single > 0 else { return spend(seconds) }
     ledger.addHalfRound(seconds / single)
   }

@@ -66,10 +66,10 @@ struct SpeculativeRun {
       try await self.drafter.start(reader.history, isGuessing: isGuessing)
     }
     let prefilled = clock.now
-    statistics.prefillSeconds = (prefilled - start) / .seconds(1)
+    statistics.prefillSeconds = (prefilled - start).inSeconds
     guard isRead else { return .cancelled }
     defer {
-      statistics.decodeSeconds = (clock.now - prefilled) / .seconds(1)
+      statistics.decodeSeconds = (clock.now - prefilled).inSeconds
       statistics.drafts = self.drafter.statistics
       statistics.guessingCost = self.drafter.guessingCost
     }
@@ -105,7 +105,7 @@ struct SpeculativeRun {
       }
       let verdict = try rule.decide(node, of: tree, with: &reader)
       let token = verdict.sampled.token
-      statistics.samplingSeconds += (clock.now - choosing) / .seconds(1)
+      statistics.samplingSeconds += (clock.now - choosing).inSeconds
       if options.stopTokens.contains(token) {
         statistics.endToken = token
         hasEndPass = true
@@ -167,7 +167,7 @@ struct SpeculativeRun {
     }
     newCount = 0
     node = -1
-    statistics.draftSeconds += (clock.now - drafting) / .seconds(1)
+    statistics.draftSeconds += (clock.now - drafting).inSeconds
     try await forward()
   }
 

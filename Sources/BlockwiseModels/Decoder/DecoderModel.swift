@@ -115,7 +115,7 @@ public final class DecoderModel: BlockModel {
     for index in batch.indices { layouts[index].apply(batch[index].plan, to: &lent[index].cache) }
     DecoderPass(model: self, sequences: sequences, rowCount: firstRow).run(into: result)
     result.timing = workspace.timing
-    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
+    result.timing.total = (ContinuousClock.now - start).inSeconds
   }
 
   /// Makes all memory of a pass ready but that of the cache and of attention scores.

@@ -16,7 +16,7 @@ extension DecoderPass {
     let router = RouterJob(
       probabilities: memory.router.pointer, chosen: memory.chosen.pointer, weights: memory.weights.pointer,
       mixture: mixture)
-    pool.run(rowCount, job: router)
+    pool.run(rowCount, nanoseconds: rowCount * mixture.expertCount * 8, job: router)
     group(mixture, memory)
 
     for (expert, weights) in experts.enumerated() {
@@ -28,7 +28,7 @@ extension DecoderPass {
         memory.input.row(index)
           .update(from: workspace.normed.row(Int(members[index]) / mixture.usedExpertCount), count: hidden)
       }
-      if model.mode == .int8 { pool.run(count, job: RoundingJob(rows: memory.input, kernels: kernels)) }
+      if model.mode == .int8 { round(memory.input, rowCount: count) }
       applyGated(
         gateUp: weights.gateUp, down: weights.down, input: memory.input, rowCount: count,
         gateUpOutput: memory.gateUp.pointer, inner: memory.inner, output: memory.output.pointer)
@@ -38,7 +38,7 @@ extension DecoderPass {
       }
     }
     pool.run(
-      rowCount,
+      rowCount, nanoseconds: rowCount * mixture.usedExpertCount * hidden / 4,
       job: RankSumJob(
         ranked: memory.ranked.pointer, weights: memory.weights.pointer, used: mixture.usedExpertCount,
         output: workspace.projected.pointer, size: hidden))

@@ -79,7 +79,7 @@ extension DecoderPass {
         }
       }
       if model.mode == .int8 {
-        pool.run(rows.count, job: RoundingJob(rows: workspace.headInput, kernels: kernels))
+        round(workspace.headInput, rowCount: rows.count)
       }
       rows.withUnsafeBufferPointer { rows in
         statistics.withUnsafeMutableBufferPointer { statistics in

@@ -88,7 +88,7 @@ struct DecoderPass {
   private func seconds(of step: () -> Void) -> Double {
     let start = ContinuousClock.now
     step()
-    return (ContinuousClock.now - start) / .seconds(1)
+    return (ContinuousClock.now - start).inSeconds
   }
 
   // MARK: Input
@@ -128,7 +128,7 @@ struct DecoderPass {
           columnCount: size, into: target + size, outputStride: size)
       }
     }
-    if model.mode == .int8 { pool.run(rowCount, job: RoundingJob(rows: paired, kernels: kernels)) }
+    if model.mode == .int8 { round(paired, rowCount: rowCount) }
   }
 
   // MARK: Attention
@@ -143,7 +143,7 @@ struct DecoderPass {
       for sequence in sequences { attend(sequence, layerIndex: index) }
     }
     if model.mode == .int8 {
-      pool.run(rowCount, job: RoundingJob(rows: workspace.attended, kernels: kernels))
+      round(workspace.attended, rowCount: rowCount)
     }
     project(
       layer.attentionOutput, input: workspace.attended, rowCount: rowCount,
@@ -181,7 +181,9 @@ struct DecoderPass {
                 cosines: table.cosines.pointer, sines: table.sines.pointer, pairCount: table.pairCount,
                 layout: configuration.rotary.layout == .half ? .halves : .pairs) : nil,
             positions: positions, slots: slots, pages: pages, layout: model.cacheLayout, layer: layerIndex)
-          pool.run((rowCount + rowsPerItem - 1) / rowsPerItem, job: job)
+          pool.run(
+            (rowCount + rowsPerItem - 1) / rowsPerItem, nanoseconds: rowCount * configuration.queryKeyValueSize,
+            job: job)
         }
       }
     }
@@ -217,8 +219,9 @@ struct DecoderPass {
             queryRowStride: configuration.queryKeyValueSize, queryStride: dimension,
             output: output, outputRowStride: workspace.attended.stride, outputStride: dimension,
             scratch: workspace.scores.pointer)
+          let productCount = sequence.plan.rowCount * keys.maximumKeyCount * configuration.querySize
           pool.run(
-            split.itemCount,
+            split.itemCount, nanoseconds: productCount / 16,
             job: AttentionJob(
               kernels: kernels, split: split, block: block, cacheLayout: model.cacheLayout,
               layerIndex: layerIndex, scratchCount: workspace.scoreCapacity))
@@ -250,7 +253,7 @@ struct DecoderPass {
     let job = GateJob(
       kernels: kernels, gateUp: gateUpOutput, inner: inner, hasGate: configuration.hasGate,
       activation: configuration.activation, isRounded: model.mode == .int8)
-    pool.run(rowCount * job.partCount, job: job)
+    pool.run(rowCount * job.partCount, nanoseconds: rowCount * job.nanosecondsPerRow, job: job)
     project(down, input: inner, rowCount: rowCount, output: output, stride: configuration.hiddenSize)
   }
 
@@ -278,7 +281,7 @@ struct DecoderPass {
       job.postNorm = postNorm.map(self.norm)
       job.norm = norm.map(self.norm)
     }
-    pool.run((rowCount + job.rowsPerItem - 1) / job.rowsPerItem, job: job)
+    pool.run((rowCount + job.rowsPerItem - 1) / job.rowsPerItem, nanoseconds: rowCount * size, job: job)
   }
 
   /// A norm as the jobs of a pass apply it.
@@ -294,13 +297,15 @@ struct DecoderPass {
     output: UnsafeMutablePointer<Float>, stride: Int
   ) {
     workspace.timing.weights += seconds {
-      var first = 0
-      for matrix in projection.parts {
-        kernels.matmul(
-          matrix, input: input, rowCount: rowCount, output: output + first, outputStride: stride,
-          bias: projection.bias.map { UnsafePointer($0.pointer + first) }, mode: model.mode, pool: pool)
-        first += matrix.rows
-      }
+      kernels.matmul(
+        projection.parts, input: input, rowCount: rowCount, output: output, outputStride: stride,
+        bias: projection.bias.map { UnsafePointer($0.pointer) }, mode: model.mode, pool: pool)
     }
+  }
+
+  /// Makes the int8 form of rows.
+  func round(_ rows: ActivationRows, rowCount: Int) {
+    pool.run(
+      rowCount, nanoseconds: rowCount * rows.columnCount / 4, job: RoundingJob(rows: rows, kernels: kernels))
   }
 }

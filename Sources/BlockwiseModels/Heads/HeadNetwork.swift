@@ -110,7 +110,7 @@ final class HeadNetwork: Sendable {
     output.withUnsafeMutableBufferPointer { output in
       guard let output = output.baseAddress else { return }
       target.kernels.matmul(
-        projection.parts[0], input: input, rowCount: rowCount, output: output, outputStride: size,
+        projection.parts, input: input, rowCount: rowCount, output: output, outputStride: size,
         bias: projection.bias.map { UnsafePointer($0.pointer) }, mode: target.mode, pool: target.pool)
     }
   }

@@ -87,7 +87,7 @@ public final class TableModel: BlockModel {
     }
     counter.add(rows: batch.reduce(0) { $0 + $1.plan.rowCount })
     result.timing = PassTiming()
-    result.timing.total = (ContinuousClock.now - start) / .seconds(1)
+    result.timing.total = (ContinuousClock.now - start).inSeconds
   }
 
   private func fill(
