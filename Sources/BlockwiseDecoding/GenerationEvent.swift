@@ -67,6 +67,8 @@ public struct GenerationStatistics: Sendable, Hashable {
   /// What guessing has taken beside the rows of passes, in passes of one row: ``draftSeconds`` by what such a pass takes, or with the
   /// step costs that are given.
   public var guessingCost = 0.0
+  /// Of ``prefillSeconds``, what draft models and heads have taken to read the prompt beside the model, in the same unit.
+  public var guessingReadCost = 0.0
 
   /// Nothing counted yet.
   public init() {}

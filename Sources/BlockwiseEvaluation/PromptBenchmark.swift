@@ -58,10 +58,16 @@ public struct PromptBenchmark: Sendable {
     public var stepCount = 0
     /// Seconds of decoding: for each prompt the median of its samples.
     public var seconds: [Double] = []
+    /// The same with the reading of the prompts: what one waits for an answer.
+    public var requestSeconds: [Double] = []
     /// Of those of the last samples, the time spent on guessing.
     public var draftSeconds = 0.0
     /// What guessing has taken in every answer beside the rows of passes, in passes of one row.
     public var guessingCosts: [Double] = []
+    /// Tokens of every prompt, and what draft models and heads have taken to read them beside the model, in passes of one row.
+    public var promptCounts: [Int] = []
+    /// See ``promptCounts``.
+    public var guessingReadCosts: [Double] = []
     /// Answers whose tokens are not those of the first way.
     public var differingCount = 0
     /// The passes of every answer, of the last sample.
@@ -69,6 +75,8 @@ public struct PromptBenchmark: Sendable {
 
     /// Seconds of all prompts.
     public var totalSeconds: Double { seconds.reduce(0, +) }
+    /// The same with the reading of the prompts.
+    public var totalRequestSeconds: Double { requestSeconds.reduce(0, +) }
     /// Tokens that a pass brought on average, those of the prompts' passes not counted.
     public var tokensPerForward: Double {
       Double(tokenCount - traces.count) / Double(max(1, forwardCount))
@@ -80,9 +88,11 @@ public struct PromptBenchmark: Sendable {
       }
     }
 
-    /// How much faster than another it is on each prompt.
-    public func speedUps(over other: Result) -> [Double] {
-      zip(seconds, other.seconds).map { $1 / max($0, 1e-9) }
+    /// The same with the reading of the prompts.
+    public func requestCosts(by curve: CostCurve) -> [Double] {
+      zip(costs(by: curve), zip(promptCounts, guessingReadCosts)).map { cost, reading in
+        cost + curve.relativeCost(rows: max(1, reading.0)) + reading.1
+      }
     }
   }
 
@@ -93,14 +103,15 @@ public struct PromptBenchmark: Sendable {
   ) async throws -> [Result] {
     var results = ways.map { Result(name: $0.name) }
     for (index, prompt) in prompts.enumerated() {
-      var samples = [[Double]](repeating: [], count: ways.count)
+      var samples = [[(decode: Double, request: Double)]](repeating: [], count: ways.count)
       var first: [TokenID] = []
       for sample in 0...sampleCount {
         for (way, entry) in ways.enumerated() {
           try Task.checkCancellation()
           // Every answer is a conversation of its own: nothing is known of the prompt, and nothing saved before.
           let generation = try await model.session().complete(tokens: prompt, options: entry.options)
-          if sample > 0 { samples[way].append(generation.statistics.decodeSeconds) }
+          let seconds = generation.statistics.decodeSeconds
+          if sample > 0 { samples[way].append((seconds, seconds + generation.statistics.prefillSeconds)) }
           guard sample == sampleCount else { continue }
           let tokens = generation.tokens.map(\.token)
           if way == 0 { first = tokens } else if tokens != first { results[way].differingCount += 1 }
@@ -109,8 +120,9 @@ public struct PromptBenchmark: Sendable {
         progress((Double(index) + Double(sample) / Double(sampleCount + 1)) / Double(prompts.count))
       }
       for way in ways.indices {
-        let sorted = samples[way].sorted()
-        results[way].seconds.append(sorted[(sorted.count - 1) / 2])
+        let middle = (samples[way].count - 1) / 2
+        results[way].seconds.append(samples[way].map(\.decode).sorted()[middle])
+        results[way].requestSeconds.append(samples[way].map(\.request).sorted()[middle])
       }
     }
     return results
@@ -128,6 +140,8 @@ extension PromptBenchmark.Result {
     stepCount += statistics.drafts.reduce(0) { $0 + $1.stepCount }
     draftSeconds += statistics.draftSeconds
     guessingCosts.append(statistics.guessingCost)
+    promptCounts.append(statistics.prefilledTokenCount)
+    guessingReadCosts.append(statistics.guessingReadCost)
     traces.append(PassTrace(method: name, tokenCount: statistics.committedCount, passes: statistics.passes))
   }
 }

@@ -127,22 +127,24 @@ struct PromptRun {
     }
   }
 
-  /// Plain's costs over a way's, by the curve: of all answers together, and of the worst one.
-  private func costGains(
-    _ result: PromptBenchmark.Result, over plain: PromptBenchmark.Result, by curve: CostCurve
-  ) -> (all: Double, worst: Double) {
-    let (costs, plainCosts) = (result.costs(by: curve), plain.costs(by: curve))
-    return (
-      plainCosts.reduce(0, +) / max(1e-9, costs.reduce(0, +)),
-      zip(plainCosts, costs).map { $1 > 0 ? $0 / $1 : 1 }.min() ?? 1
-    )
+  /// How much faster than plain decoding a way is, on all prompts together and on the worst one.
+  private struct Gains {
+    let all, worst: Double
+
+    /// From what every answer takes.
+    init(_ costs: [Double], over plain: [Double]) {
+      all = plain.reduce(0, +) / max(1e-9, costs.reduce(0, +))
+      worst = zip(plain, costs).map { $1 > 0 ? $0 / $1 : 1 }.min() ?? 1
+    }
   }
 
   private func json(
     _ result: PromptBenchmark.Result, plain: PromptBenchmark.Result, curve: CostCurve?
   ) -> JSONValue {
-    let speedUps = result.speedUps(over: plain)
-    let gains = curve.map { costGains(result, over: plain, by: $0) }
+    let gains = Gains(result.seconds, over: plain.seconds)
+    let requestGains = Gains(result.requestSeconds, over: plain.requestSeconds)
+    let byCosts = curve.map { Gains(result.costs(by: $0), over: plain.costs(by: $0)) }
+    let requestByCosts = curve.map { Gains(result.requestCosts(by: $0), over: plain.requestCosts(by: $0)) }
     return [
       "name": .string(result.name),
       "prompts": .integer(Int64(result.seconds.count)),
@@ -155,10 +157,15 @@ struct PromptRun {
       "draft_steps": .integer(Int64(result.stepCount)),
       "seconds": .number(result.totalSeconds),
       "draft_seconds": .number(result.draftSeconds),
-      "speed_up": .number(plain.totalSeconds / max(1e-9, result.totalSeconds)),
-      "worst_speed_up": .number(speedUps.min() ?? 1),
-      "speed_up_by_costs": gains.map { .number($0.all) } ?? .null,
-      "worst_speed_up_by_costs": gains.map { .number($0.worst) } ?? .null,
+      "speed_up": .number(gains.all),
+      "worst_speed_up": .number(gains.worst),
+      "request_seconds": .number(result.totalRequestSeconds),
+      "request_speed_up": .number(requestGains.all),
+      "worst_request_speed_up": .number(requestGains.worst),
+      "speed_up_by_costs": byCosts.map { .number($0.all) } ?? .null,
+      "worst_speed_up_by_costs": byCosts.map { .number($0.worst) } ?? .null,
+      "request_speed_up_by_costs": requestByCosts.map { .number($0.all) } ?? .null,
+      "worst_request_speed_up_by_costs": requestByCosts.map { .number($0.worst) } ?? .null,
       "differing": .integer(Int64(result.differingCount)),
     ]
   }
@@ -167,18 +174,27 @@ struct PromptRun {
     var table = TextTable(
       [
         "way", "tokens", "passes", "rows", "tokens/pass", "guesses", "right", "seconds", "guessing s",
-        "speed-up", "worst", "differ",
-      ] + (curve == nil ? [] : ["by costs", "worst"]))
+        "speed-up", "worst", "request", "worst", "differ",
+      ] + (curve == nil ? [] : ["by costs", "worst", "request", "worst"]))
     for result in results {
-      let gains = curve.map { costGains(result, over: results[0], by: $0) }
-      table.append(
-        [
-          result.name, "\(result.tokenCount)", "\(result.forwardCount)", "\(result.rowCount)",
-          fixed(result.tokensPerForward, 2), "\(result.draftedCount)", "\(result.acceptedCount)",
-          fixed(result.totalSeconds, 3), fixed(result.draftSeconds, 3),
-          fixed(results[0].totalSeconds / max(1e-9, result.totalSeconds), 2),
-          fixed(result.speedUps(over: results[0]).min() ?? 1, 2), "\(result.differingCount)",
-        ] + (gains.map { [fixed($0.all, 2), fixed($0.worst, 3)] } ?? []))
+      let gains = Gains(result.seconds, over: results[0].seconds)
+      let requestGains = Gains(result.requestSeconds, over: results[0].requestSeconds)
+      var row = [
+        result.name, "\(result.tokenCount)", "\(result.forwardCount)", "\(result.rowCount)",
+        fixed(result.tokensPerForward, 2), "\(result.draftedCount)", "\(result.acceptedCount)",
+        fixed(result.totalSeconds, 3), fixed(result.draftSeconds, 3), fixed(gains.all, 2),
+        fixed(gains.worst, 2),
+        fixed(requestGains.all, 2), fixed(requestGains.worst, 2), "\(result.differingCount)",
+      ]
+      if let curve {
+        let byCosts = Gains(result.costs(by: curve), over: results[0].costs(by: curve))
+        let requestByCosts = Gains(result.requestCosts(by: curve), over: results[0].requestCosts(by: curve))
+        row += [
+          fixed(byCosts.all, 2), fixed(byCosts.worst, 3), fixed(requestByCosts.all, 2),
+          fixed(requestByCosts.worst, 3),
+        ]
+      }
+      table.append(row)
     }
     return "\(results[0].seconds.count) prompts, medians of \(command.samples) samples\n"
       + table.lines.joined(separator: "\n") + "\n"

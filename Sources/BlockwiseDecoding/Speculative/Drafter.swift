@@ -98,6 +98,8 @@ struct Drafter {
 
   /// What guessing has taken beside the rows of passes, in passes of one row.
   var guessingCost: Double { ledger.guessingCost }
+  /// What sources have taken to read the prompt beside the model, in passes of one row.
+  var readingCost: Double { ledger.readingCost }
 
   /// Leaves what was saved or lost to the next generation, and nothing else.
   func rememberBalance(_ text: [TokenID]) {
@@ -137,10 +139,13 @@ struct Drafter {
     try await read(states, isPrompt: isPrompt)
   }
 
-  /// Lets the sources take in the prompt. Where a costly one can read it in a share of the model's own time that may be lost, or
+  /// Lets the sources take in the prompt. Where a costly one can read it in what may be lost of the model's own time for it, or
   /// nothing is said about losses, it does so now, as a part of reading the prompt; else when guesses can pay for it.
   /// - Parameter isGuessing: whether anything can be guessed at all.
   mutating func start(_ prompt: [TokenID], isGuessing: Bool) async throws {
+    if costs.isKnown, prompt.count > cachedCount {
+      ledger.allowReading(costs.curve.relativeCost(rows: prompt.count - cachedCount))
+    }
     for index in sources.indices {
       let start = clock.now
       try await sources[index].start(prompt)
@@ -150,17 +155,24 @@ struct Drafter {
         spend(seconds)
         continue
       }
-      // No more than the model has read itself, but for what a proposal reads anyway.
-      let isShare =
-        try sources[index].unreadCount(prompt) <= prompt.count - cachedCount + Self.smallReading
-      let isCheap =
-        !isCut || !ledger.isStrict || plans[index].stepCost <= CostShaper.strictLoss && isShare
-      guard isGuessing, isCheap else { continue }
+      let missed = try sources[index].unreadCount(prompt)
+      let cost = missed > 0 ? plans[index].stepCost * costs.curve.relativeCost(rows: missed) : 0
+      guard isGuessing, !isCut || !ledger.isStrict || cost <= ledger.promptAllowance else { continue }
       let rows = try await sources[index].prepare(prompt)
       let seconds = (clock.now - start).inSeconds
       statistics[index].seconds += seconds
-      if rows > 0 { readingSeconds[index] = seconds }
+      guard rows > 0 else { continue }
+      readingSeconds[index] = seconds
+      ledger.spendReading(measuredCost(seconds, given: costs.curve.relativeCost(rows: rows)))
     }
+    ledger.endReading()
+  }
+
+  /// What a draft model or heads have taken, in passes of one row: so many steps at the cost that is given, else the time.
+  private func measuredCost(_ seconds: Double, given steps: Double) -> Double {
+    if let stepCost = options.stepCost { return stepCost * steps }
+    guard let single = costs.singleSeconds, single > 0 else { return 0 }
+    return seconds / single
   }
 
   /// Takes in the time of a pass.

@@ -72,6 +72,7 @@ struct SpeculativeRun {
       statistics.decodeSeconds = (clock.now - prefilled).inSeconds
       statistics.drafts = self.drafter.statistics
       statistics.guessingCost = self.drafter.guessingCost
+      statistics.guessingReadCost = self.drafter.readingCost
     }
     do {
       let reason = try await decode(commit)

@@ -182,7 +182,8 @@ struct DecoderPass {
                 layout: configuration.rotary.layout == .half ? .halves : .pairs) : nil,
             positions: positions, slots: slots, pages: pages, layout: model.cacheLayout, layer: layerIndex)
           pool.run(
-            (rowCount + rowsPerItem - 1) / rowsPerItem, nanoseconds: rowCount * configuration.queryKeyValueSize,
+            (rowCount + rowsPerItem - 1) / rowsPerItem,
+            nanoseconds: rowCount * configuration.queryKeyValueSize,
             job: job)
         }
       }

@@ -72,9 +72,42 @@ import Testing
         hashedModel(seed: UInt64(seed)), prompt: prompt, options)
       #expect(found == expected)
       let spent = cost(statistics, curve, stepCost: options.stepCost ?? 0)
-      #expect(
-        spent <= 1.03 * Double(passCount) + 1e-3, "seed \(seed), \(count) tokens: \(spent) of \(passCount)")
+      // The prompt was read as well.
+      let bound = 0.03 * curve.relativeCost(rows: prompt.count) + 1.03 * Double(passCount)
+      #expect(spent <= bound + 1e-3, "seed \(seed), \(count) tokens: \(spent) of \(passCount)")
     }
+  }
+
+  @Test func `a share of reading the prompt pays for the first guesses`() async throws {
+    let curve = try #require(costs(slope: 0.05))
+    let plain = AutoregressiveOptions(maximumTokenCount: 12)
+    for (count, isPaid) in [(8, false), (24, true)] {
+      let prompt = (0..<count).map { TokenID($0 * 5 % 12) }
+      let expected = try await Decoded.plain(hashedModel(), prompt: prompt, plain)
+      let source = HalfRightSource(
+        random: TestRandom(seed: 1), truth: prompt + expected.tokens, chance: 1)
+      let (found, statistics) = try await Decoded.speculative(
+        hashedModel(), prompt: prompt,
+        SpeculativeOptions(plain: plain, sources: [("right", source)], costCurve: curve))
+      #expect(found == expected)
+      #expect(statistics.passes[0].rowCount == (isPaid ? 2 : 1), "\(count) tokens")
+    }
+  }
+
+  @Test func `after the longest prompt guesses lose no more than a pass and 3 percent of the answer`()
+    async throws
+  {
+    let curve = try #require(costs(slope: 0.05))
+    let prompt = (0..<1500).map { TokenID($0 * 5 % 12) }
+    let plain = AutoregressiveOptions(maximumTokenCount: 30)
+    let expected = try await Decoded.plain(hashedModel(contextLength: 2000), prompt: prompt, plain)
+    let source = HalfRightSource(random: TestRandom(seed: 1), truth: prompt + expected.tokens, chance: 0)
+    let (found, statistics) = try await Decoded.speculative(
+      hashedModel(contextLength: 2000), prompt: prompt,
+      SpeculativeOptions(plain: plain, sources: [("wrong", source)], costCurve: curve))
+    #expect(found == expected)
+    let spent = cost(statistics, curve, stepCost: 0)
+    #expect(spent > 29.5 && spent <= 1 + 1.03 * 29 + 1e-3, "\(spent) passes")
   }
 
   @Test func `sources that are right are followed as soon as their guess can be paid`() async throws {
@@ -132,8 +165,9 @@ import Testing
       }
       #expect(tokens == expected.tokens && reason == expected.reason)
       text += tokens
-      spent += statistics.passes.reduce(0) { $0 + curve.relativeCost(rows: $1.rowCount) }
-      plainCost += Double(tokens.count - (reason == .stop ? 0 : 1))
+      let promptCost = curve.relativeCost(rows: statistics.prefilledTokenCount)
+      spent += statistics.passes.reduce(promptCost) { $0 + curve.relativeCost(rows: $1.rowCount) }
+      plainCost += promptCost + Double(tokens.count - (reason == .stop ? 0 : 1))
       return statistics
     }
   }
@@ -203,7 +237,7 @@ import Testing
       lost += model.plans.dropFirst().reduce(0) { $0 + curve.relativeCost(rows: $1.rowCount) - 1 }
     }
     #expect(lost > 0)
-    // Eight passes that were saved, and 3 % of thirty.
-    #expect(lost <= 8 + 0.9 + 1e-3, "\(lost) passes")
+    // Eight passes that were saved, and 3 % of thirty and of the two tokens that are read before each.
+    #expect(lost <= 8 + 0.03 * 30 * (1 + curve.relativeCost(rows: 2)) + 1e-3, "\(lost) passes")
   }
 }

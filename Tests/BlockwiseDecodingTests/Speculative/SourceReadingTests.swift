@@ -86,12 +86,12 @@ import Testing
       CostCurve([
         CostCurve.Point(rowCount: 1, milliseconds: 1e6), CostCurve.Point(rowCount: 65, milliseconds: 3e6),
       ]))
-    let draft = hashedModel(contextLength: 600)
-    let model = hashedModel(contextLength: 600)
-    let cache = try model.makeCache(contextLength: 600)
+    let draft = hashedModel(contextLength: 800)
+    let model = hashedModel(contextLength: 800)
+    let cache = try model.makeCache(contextLength: 800)
     let memory = DraftMemory()
-    var text: [TokenID] = (0..<300).map { TokenID($0 * 5 % 12) }
-    // In the first turn it is too dear to be asked; in the second a step is cheap, but 300 rows are not.
+    var text: [TokenID] = (0..<500).map { TokenID($0 * 5 % 12) }
+    // In the first turn it is too dear to be asked; in the second a step is cheap, but 500 rows are not.
     for (stepCost, count) in [(0.9, 6), (0.02, 6), (0.02, 120)] {
       let before = draft.passCounts.rows
       text.append(TokenID(count % 12))
@@ -101,7 +101,7 @@ import Testing
           (
             "model",
             try DraftModelSource(
-              model: draft, growth: .chain(4), contextLength: 600, vocabularyLimit: 12)
+              model: draft, growth: .chain(4), contextLength: 800, vocabularyLimit: 12)
           )
         ], costCurve: curve, memory: memory)
       options.stepCost = stepCost
@@ -113,7 +113,33 @@ import Testing
       let rows = draft.passCounts.rows - before
       if count == 6 { #expect(rows == 0, "step cost \(stepCost): \(rows) rows") }
       // A longer answer earns the reading, and is faster for it.
-      if count == 120 { #expect(rows > 300 && statistics.forwardCount < 60, "\(rows), \(statistics)") }
+      if count == 120 { #expect(rows > 500 && statistics.forwardCount < 60, "\(rows), \(statistics)") }
     }
+  }
+
+  @Test(arguments: [(0.02, true), (0.05, false)])
+  func `a draft model reads the prompt with the model where that takes less than 3 percent of it`(
+    stepCost: Double, isRead: Bool
+  ) async throws {
+    let curve = try #require(
+      CostCurve([
+        CostCurve.Point(rowCount: 1, milliseconds: 1e6), CostCurve.Point(rowCount: 65, milliseconds: 3e6),
+      ]))
+    let draft = hashedModel(contextLength: 600)
+    let prompt: [TokenID] = (0..<300).map { TokenID($0 * 5 % 12) }
+    var options = SpeculativeOptions(
+      plain: AutoregressiveOptions(maximumTokenCount: 3),
+      sources: [
+        (
+          "model",
+          try DraftModelSource(model: draft, growth: .chain(4), contextLength: 600, vocabularyLimit: 12)
+        )
+      ], costCurve: curve)
+    options.stepCost = stepCost
+    let (_, statistics) = try await Decoded.speculative(
+      hashedModel(contextLength: 600), prompt: prompt, options)
+    #expect((draft.passCounts.rows >= 299) == isRead)
+    #expect((statistics.guessingReadCost > 0) == isRead)
+    #expect(statistics.guessingReadCost <= 0.03 * curve.relativeCost(rows: 300))
   }
 }
