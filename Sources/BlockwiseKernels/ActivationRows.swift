@@ -50,12 +50,11 @@ package final class ActivationRows: Sendable {
       (0..<capacity).contains(row) && (0..<groupCount).contains(group), "row \(row), group \(group)")
     let lane = row % Self.panelRowCount
     let panel = groups.pointer + row / Self.panelRowCount * groupCount + group
-    // The codes of the eight rows and then their scales lead the group.
-    let codes = UnsafeRawPointer(panel) + lane * 32
-    let scales = UnsafeRawPointer(panel) + Self.panelRowCount * 32
+    // A cache line for each row: 32 codes, then their scale.
+    let line = UnsafeRawPointer(panel) + lane * MemoryLayout<bw_panel_row>.stride
     return (
-      (0..<32).map { codes.load(fromByteOffset: $0, as: Int8.self) },
-      scales.load(fromByteOffset: lane * 4, as: Float.self)
+      (0..<32).map { line.load(fromByteOffset: $0, as: Int8.self) },
+      line.load(fromByteOffset: 32, as: Float.self)
     )
   }
 

@@ -17,19 +17,21 @@ static inline bw_activations bw_activations_of(const bw_matmul *job, ptrdiff_t r
 
 /// Four codes of row r.
 static inline const int8_t *bw_quad_codes(const bw_activations *x, int r, int quad) {
-  return x->group->q[x->lane + r] + 4 * quad;
+  return x->group->rows[x->lane + r].q + 4 * quad;
 }
 
-static inline float bw_group_scale(const bw_activations *x, int r) { return x->group->scales[x->lane + r]; }
+static inline float bw_group_scale(const bw_activations *x, int r) { return x->group->rows[x->lane + r].scale; }
 
 /// The sum of the codes of a part of a group (tiles.h), times -8.
 static inline int32_t bw_part_offset(const bw_activations *x, int r, int part_count, int part) {
-  return part_count == 1 ? x->group->offsets[x->lane + r] : x->group->half_offsets[part][x->lane + r];
+  const bw_panel_row *row = x->group->rows + x->lane + r;
+  return part_count == 1 ? row->offset : row->half_offsets[part];
 }
 
 /// The sum of the codes of a part of a group, times their scale.
 static inline float bw_part_shift(const bw_activations *x, int r, int part_count, int part) {
-  return part_count == 1 ? x->group->shifts[x->lane + r] : x->group->half_shifts[part][x->lane + r];
+  const bw_panel_row *row = x->group->rows + x->lane + r;
+  return part_count == 1 ? row->shift : row->half_shifts[part];
 }
 
 #endif

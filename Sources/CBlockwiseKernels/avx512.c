@@ -7,46 +7,124 @@
 
 // MARK: - int8 rows
 
-/// The largest magnitude of 32 numbers as bits, which are ordered as the numbers are, NaN above everything.
-BW_AVX512_INLINE uint32_t largest_magnitude_bits_32(__m512 low, __m512 high) {
-  const __m512i mask = _mm512_set1_epi32(0x7fffffff);
-  const __m512i a = _mm512_and_si512(_mm512_castps_si512(low), mask);
-  const __m512i b = _mm512_and_si512(_mm512_castps_si512(high), mask);
-  return _mm512_reduce_max_epu32(_mm512_max_epu32(a, b));
+/// Groups that are rounded together.
+enum { UNITS = 8 };
+
+/// The largest of the 16 numbers of each of eight vectors.
+BW_AVX512_INLINE __m256i largest_of_each(const __m512i v[UNITS]) {
+  __m512i eights[4], quads[2];
+  BW_UNROLL
+  for (int i = 0; i < 4; i++) {
+    const __m512i a = v[2 * i], b = v[2 * i + 1];
+    eights[i] = _mm512_max_epu32(_mm512_shuffle_i32x4(a, b, 0x44), _mm512_shuffle_i32x4(a, b, 0xee));
+  }
+  BW_UNROLL
+  for (int i = 0; i < 2; i++) {
+    const __m512i a = eights[2 * i], b = eights[2 * i + 1];
+    const __m512i four = _mm512_max_epu32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+    const __m512i two = _mm512_max_epu32(four, _mm512_shuffle_epi32(four, _MM_PERM_BADC));
+    quads[i] = _mm512_max_epu32(two, _mm512_shuffle_epi32(two, _MM_PERM_CDAB));
+  }
+  const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castsi512_si256(_mm512_permutex2var_epi32(quads[0], firsts, quads[1]));
 }
 
-/// bw_quantize of 16 values and their sum.
-BW_AVX512_INLINE int32_t quantize_16(__m512 x, float inverse, int8_t *q) {
-  const __m512 scaled = _mm512_mul_ps(x, _mm512_set1_ps(inverse));
-  const __m512 bounded =
-      _mm512_min_ps(_mm512_max_ps(scaled, _mm512_set1_ps(-127)), _mm512_set1_ps(127));
-  const __m512i values = _mm512_cvtps_epi32(bounded);
-  _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(values));
-  return _mm512_reduce_add_epi32(values);
+/// From eight vectors, each of one number of eight groups, to the eight numbers of each group.
+BW_AVX512_INLINE void transpose_8(__m256 v[UNITS]) {
+  __m256 pairs[UNITS], quads[UNITS];
+  BW_UNROLL
+  for (int i = 0; i < UNITS; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
+  }
+  BW_UNROLL
+  for (int i = 0; i < UNITS; i += 4) {
+    quads[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+    quads[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+    quads[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+    quads[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+  }
+  BW_UNROLL
+  for (int i = 0; i < 4; i++) {
+    v[i] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
+    v[i + 4] = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
+  }
+}
+
+/// Rounds eight groups, as bw_activation_scale and bw_quantize do: within ±127 by themselves, as no magnitude is larger than the
+/// one that the scale comes from.
+BW_AVX512 void quantize_units(const float *const from[UNITS], bw_panel_row *const to[UNITS]) {
+  __m512i largest[UNITS];
+  BW_UNROLL
+  for (int u = 0; u < UNITS; u++) {
+    const __m512i mask = _mm512_set1_epi32(0x7fffffff);
+    largest[u] = _mm512_max_epu32(
+        _mm512_and_si512(_mm512_loadu_si512(from[u]), mask), _mm512_and_si512(_mm512_loadu_si512(from[u] + 16), mask));
+  }
+  const __m256i bits = largest_of_each(largest);
+  const __m256 magnitudes = _mm256_castsi256_ps(bits), full = _mm256_set1_ps(127);
+  const __mmask8 is_finite = _mm256_cmplt_epu32_mask(bits, _mm256_set1_epi32(0x7f800000));
+  const __mmask8 is_rounded =
+      _mm256_mask_cmp_ps_mask(is_finite, magnitudes, _mm256_set1_ps(1e-30f), _CMP_GE_OQ);
+  const __m256 scales =
+      _mm256_mask_mov_ps(_mm256_set1_ps(NAN), is_finite, _mm256_maskz_div_ps(is_rounded, magnitudes, full));
+  float inverses[UNITS];
+  _mm256_storeu_ps(inverses, _mm256_maskz_div_ps(is_rounded, full, magnitudes));
+  __m256i sums[UNITS];
+  BW_UNROLL
+  for (int u = 0; u < UNITS; u++) {
+    const __m512 inverse = _mm512_set1_ps(inverses[u]);
+    // Zeros, or numbers that are not finite, have no codes.
+    const __mmask16 lanes = is_rounded >> u & 1 ? (__mmask16)0xffff : 0;
+    const __m512i low = _mm512_maskz_cvtps_epi32(lanes, _mm512_mul_ps(_mm512_loadu_ps(from[u]), inverse));
+    const __m512i high = _mm512_maskz_cvtps_epi32(lanes, _mm512_mul_ps(_mm512_loadu_ps(from[u] + 16), inverse));
+    const __m256i codes = _mm256_set_m128i(_mm512_cvtepi32_epi8(high), _mm512_cvtepi32_epi8(low));
+    _mm256_storeu_si256((__m256i *)(void *)to[u]->q, codes);
+    sums[u] = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), codes);
+  }
+  // The lower lanes hold sums of the first halves.
+  const __m256i front = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+  const __m256i back = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[4], sums[5]), _mm256_hadd_epi32(sums[6], sums[7]));
+  const __m256i first = _mm256_permute2x128_si256(front, back, 0x20), second = _mm256_permute2x128_si256(front, back, 0x31);
+  const __m256i both = _mm256_add_epi32(first, second), eight = _mm256_set1_epi32(-8);
+  // In the order of bw_panel_row.
+  __m256 described[UNITS] = {
+      scales,
+      _mm256_mul_ps(scales, _mm256_cvtepi32_ps(both)),
+      _mm256_mul_ps(scales, _mm256_cvtepi32_ps(first)),
+      _mm256_mul_ps(scales, _mm256_cvtepi32_ps(second)),
+      _mm256_castsi256_ps(_mm256_mullo_epi32(both, eight)),
+      _mm256_castsi256_ps(_mm256_mullo_epi32(first, eight)),
+      _mm256_castsi256_ps(_mm256_mullo_epi32(second, eight)),
+      _mm256_setzero_ps(),
+  };
+  transpose_8(described);
+  BW_UNROLL
+  for (int u = 0; u < UNITS; u++) _mm256_storeu_ps(&to[u]->scale, described[u]);
 }
 
 BW_AVX512_TARGET void bw_avx512_quantize_rows(
     const float *x, ptrdiff_t x_stride, ptrdiff_t first_row, ptrdiff_t end_row, ptrdiff_t first_group,
     ptrdiff_t end_group, ptrdiff_t groups, bw_panel_group *panels) {
+  const float *from[UNITS];
+  bw_panel_row *to[UNITS];
+  int count = 0;
   for (ptrdiff_t row = first_row; row < end_row; row++) {
-    const ptrdiff_t lane = row % BW_PANEL_ROWS;
-    const float *from = x + row * x_stride + first_group * BW_GROUP;
-    bw_panel_group *group = bw_panel(panels, groups, row, first_group);
-    for (ptrdiff_t g = first_group; g < end_group; g++, group++, from += BW_GROUP) {
-      const __m512 low = _mm512_loadu_ps(from), high = _mm512_loadu_ps(from + 16);
-      float scale, inverse;
-      bw_activation_scale(largest_magnitude_bits_32(low, high), &scale, &inverse);
-      int8_t *q = group->q[lane];
-      if (inverse == 0) {
-        // Zeros, or numbers that are not finite and must not be multiplied.
-        memset(q, 0, BW_GROUP);
-        bw_describe_group(group, lane, scale, 0, 0);
-      } else {
-        const int32_t first_sum = quantize_16(low, inverse, q), second_sum = quantize_16(high, inverse, q + 16);
-        bw_describe_group(group, lane, scale, first_sum, second_sum);
-      }
+    for (ptrdiff_t g = first_group; g < end_group; g++) {
+      from[count] = x + row * x_stride + g * BW_GROUP;
+      to[count++] = bw_panel(panels, groups, row, g)->rows + row % BW_PANEL_ROWS;
+      if (count < UNITS) continue;
+      quantize_units(from, to);
+      count = 0;
     }
   }
+  if (count == 0) return;
+  // Behind the end the last group is rounded again.
+  for (int u = count; u < UNITS; u++) {
+    from[u] = from[count - 1];
+    to[u] = to[count - 1];
+  }
+  quantize_units(from, to);
 }
 
 // MARK: - Normalisation

@@ -56,7 +56,7 @@ static void quantize_rows(
       float scale, inverse;
       int32_t sums[2];
       bw_activation_scale(largest_magnitude_bits_32(from), &scale, &inverse);
-      quantize_32(from, inverse, group->q[lane], sums);
+      quantize_32(from, inverse, group->rows[lane].q, sums);
       bw_describe_group(group, lane, scale, sums[0], sums[1]);
     }
   }

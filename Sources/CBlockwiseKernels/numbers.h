@@ -160,13 +160,14 @@ static inline bw_panel_group *bw_panel(bw_panel_group *panels, ptrdiff_t groups,
 /// Everything about a group but its codes.
 static inline void bw_describe_group(
     bw_panel_group *group, ptrdiff_t lane, float scale, int32_t first_sum, int32_t second_sum) {
-  group->scales[lane] = scale;
-  group->shifts[lane] = scale * (float)(first_sum + second_sum);
-  group->half_shifts[0][lane] = scale * (float)first_sum;
-  group->half_shifts[1][lane] = scale * (float)second_sum;
-  group->offsets[lane] = -8 * (first_sum + second_sum);
-  group->half_offsets[0][lane] = -8 * first_sum;
-  group->half_offsets[1][lane] = -8 * second_sum;
+  bw_panel_row *row = group->rows + lane;
+  row->scale = scale;
+  row->shift = scale * (float)(first_sum + second_sum);
+  row->half_shifts[0] = scale * (float)first_sum;
+  row->half_shifts[1] = scale * (float)second_sum;
+  row->offset = -8 * (first_sum + second_sum);
+  row->half_offsets[0] = -8 * first_sum;
+  row->half_offsets[1] = -8 * second_sum;
 }
 
 /// Half-precision scale and inverse scale of up to 32 cached values.

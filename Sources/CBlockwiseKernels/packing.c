@@ -225,33 +225,46 @@ ptrdiff_t bw_pack_tile(int32_t format, ptrdiff_t columns, const void *const *row
   return first_bad;
 }
 
+/// One group of a packed row of a format without parts.
+static void decode_packed_group(int32_t format, const uint8_t *group, ptrdiff_t lane, int count, float *out) {
+  switch (format) {
+    case BW_F32:
+      for (int k = 0; k < count; k++) memcpy(out + k, group + 4 * (k * BW_TILE_ROWS + lane), 4);
+      break;
+    case BW_F16:
+      for (int k = 0; k < count; k++) out[k] = bw_half_to_float(bw_load16(group + 2 * (k * BW_TILE_ROWS + lane)));
+      break;
+    case BW_BF16:
+      for (int k = 0; k < count; k++) out[k] = bw_bfloat_to_float(bw_load16(group + 2 * (k * BW_TILE_ROWS + lane)));
+      break;
+    case BW_Q8_0: {
+      const float scale = bw_half_to_float(bw_load16(group + BW_GROUP * BW_TILE_ROWS + 2 * lane));
+      const uint8_t *codes = group + 4 * lane;
+      for (int k = 0; k < count; k++) out[k] = scale * (float)(int8_t)codes[64 * (k / 4) + k % 4];
+      break;
+    }
+    default: {
+      const float scale = bw_half_to_float(bw_load16(group + BW_GROUP * BW_TILE_ROWS / 2 + 2 * lane));
+      const uint8_t *codes = group + 4 * lane;
+      for (int k = 0; k < count; k++) {
+        const uint8_t byte = codes[64 * (k / 4 % 4) + k % 4];
+        out[k] = scale * (float)((k < 16 ? byte & 15 : byte >> 4) - 8);
+      }
+      break;
+    }
+  }
+}
+
 void bw_decode_packed_row(
     int32_t format, const void *packed, ptrdiff_t tile_bytes, ptrdiff_t columns, ptrdiff_t row, float *out) {
   const ptrdiff_t lane = row % BW_TILE_ROWS;
   const uint8_t *tile = (const uint8_t *)packed + (row / BW_TILE_ROWS) * tile_bytes;
-  for (ptrdiff_t k = 0; k < columns; k++) {
-    const ptrdiff_t within = k % BW_GROUP;
+  for (ptrdiff_t k = 0; k < columns; k += BW_GROUP) {
+    const int count = columns - k < BW_GROUP ? (int)(columns - k) : BW_GROUP;
     if (bw_has_parts(format)) {
-      out[k] = bw_part_weight(format, tile, k / BW_GROUP, (int)within, (int)lane);
-      continue;
-    }
-    const uint8_t *group = tile + (k / BW_GROUP) * bw_tile_group_bytes(format);
-    switch (format) {
-      case BW_F32: memcpy(out + k, group + 4 * (within * BW_TILE_ROWS + lane), 4); break;
-      case BW_F16: out[k] = bw_half_to_float(bw_load16(group + 2 * (within * BW_TILE_ROWS + lane))); break;
-      case BW_BF16: out[k] = bw_bfloat_to_float(bw_load16(group + 2 * (within * BW_TILE_ROWS + lane))); break;
-      case BW_Q8_0: {
-        const float scale = bw_half_to_float(bw_load16(group + BW_GROUP * BW_TILE_ROWS + 2 * lane));
-        out[k] = scale * (float)(int8_t)group[64 * (within / 4) + 4 * lane + within % 4];
-        break;
-      }
-      default: {
-        const float scale = bw_half_to_float(bw_load16(group + BW_GROUP * BW_TILE_ROWS / 2 + 2 * lane));
-        const ptrdiff_t quad = within / 4;
-        const uint8_t byte = group[64 * (quad % 4) + 4 * lane + within % 4];
-        out[k] = scale * (float)((quad < 4 ? byte & 15 : byte >> 4) - 8);
-        break;
-      }
+      for (int i = 0; i < count; i++) out[k + i] = bw_part_weight(format, tile, k / BW_GROUP, i, (int)lane);
+    } else {
+      decode_packed_group(format, tile + k / BW_GROUP * bw_tile_group_bytes(format), lane, count, out + k);
     }
   }
 }

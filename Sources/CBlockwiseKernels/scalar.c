@@ -135,8 +135,8 @@ static void quantize_rows(
       bw_activation_scale(largest_magnitude_bits(from, BW_GROUP), &scale, &inverse);
       int32_t sums[2] = {0};
       for (int k = 0; k < BW_GROUP; k++) {
-        group->q[lane][k] = bw_quantize(from[k], inverse);
-        sums[k / 16] += group->q[lane][k];
+        group->rows[lane].q[k] = bw_quantize(from[k], inverse);
+        sums[k / 16] += group->rows[lane].q[k];
       }
       bw_describe_group(group, lane, scale, sums[0], sums[1]);
     }

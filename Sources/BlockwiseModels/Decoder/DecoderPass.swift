@@ -7,8 +7,8 @@ internal import Foundation
 /// Rows are flattened over the sequences; every step treats a row by itself, except attention, which reads the keys
 /// that the row may see in the order of their positions. That is why a row's result does not depend on its company.
 struct DecoderPass {
-  /// One sequence's share of the pass.
-  struct Sequence {
+  /// One sequence's share of the pass. A class, as every step of every layer takes it up anew.
+  final class Sequence {
     let plan: BlockPlan
     /// The first of its rows among all rows of the pass.
     let firstRow: Int

@@ -41,15 +41,22 @@ enum {
   BW_PANEL_ROWS = 8,      // activation rows whose int8 forms are interleaved
 };
 
-/// A group of 32 activations of eight neighbouring rows, rounded to int8, with everything that a product needs of it: in
-/// this order a block of rows is one stream. Row r of a pass is lane r % 8 of panel r / 8; panels follow each other.
+/// A group of 32 activations of a row, rounded to int8, with everything that a product needs of it: one cache line, so that
+/// what one thread writes and others read moves once.
+typedef struct bw_panel_row {
+  int8_t q[BW_GROUP];
+  float scale;              // x is about scale · q
+  float shift;              // scale · sum of q
+  float half_shifts[2];     // the same of either half of the group
+  int32_t offset;           // -8 · sum of q
+  int32_t half_offsets[2];
+  int32_t unused;
+} bw_panel_row;
+
+/// A group of eight neighbouring rows: in this order a block of rows is one stream. Row r of a pass is lane r % 8 of panel r / 8;
+/// panels follow each other.
 typedef struct bw_panel_group {
-  int8_t q[BW_PANEL_ROWS][BW_GROUP];
-  float scales[BW_PANEL_ROWS];           // x is about scale · q
-  float shifts[BW_PANEL_ROWS];           // scale · sum of q
-  float half_shifts[2][BW_PANEL_ROWS];   // the same of either half of the group
-  int32_t offsets[BW_PANEL_ROWS];        // -8 · sum of q
-  int32_t half_offsets[2][BW_PANEL_ROWS];
+  bw_panel_row rows[BW_PANEL_ROWS];
 } bw_panel_group;
 
 /// One product Y[n, rows] = X[n, columns] · Wᵀ (+ bias).
