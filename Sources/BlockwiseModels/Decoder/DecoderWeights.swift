@@ -3,11 +3,16 @@ internal import BlockwiseKernels
 
 /// The packed weights of a decoder.
 final class DecoderWeights: Sendable {
-  /// A linear map `[rows, columns]` with an optional bias `[rows]`.
-  struct Projection: Sendable {
+  /// A linear map `[rows, columns]` with an optional bias `[rows]`. As layers are, a class: a pass takes it up many times.
+  final class Projection: Sendable {
     /// Matrices whose outputs lie side by side: one, unless a file stores the parts in different formats.
-    var parts: [PackedMatrix]
-    var bias: AlignedBuffer<Float>?
+    let parts: [PackedMatrix]
+    let bias: AlignedBuffer<Float>?
+
+    init(parts: [PackedMatrix], bias: AlignedBuffer<Float>?) {
+      self.parts = parts
+      self.bias = bias
+    }
 
     var outputCount: Int { parts.reduce(0) { $0 + $1.rows } }
   }
@@ -24,18 +29,35 @@ final class DecoderWeights: Sendable {
     case mixture(router: Projection, experts: [(gateUp: Projection, down: Projection)])
   }
 
-  struct Layer: Sendable {
-    var attentionNorm: Norm
+  final class Layer: Sendable {
+    let attentionNorm: Norm
     /// Of the vectors that rows bring along.
-    var vectorNorm: Norm?
-    var queryKeyValue: Projection
-    var attentionPostNorm: Norm?
-    var feedForwardPostNorm: Norm?
-    var queryNorm: Norm?
-    var keyNorm: Norm?
-    var attentionOutput: Projection
-    var feedForwardNorm: Norm
-    var feedForward: FeedForward
+    let vectorNorm: Norm?
+    let queryKeyValue: Projection
+    let attentionPostNorm: Norm?
+    let feedForwardPostNorm: Norm?
+    let queryNorm: Norm?
+    let keyNorm: Norm?
+    let attentionOutput: Projection
+    let feedForwardNorm: Norm
+    let feedForward: FeedForward
+
+    init(
+      attentionNorm: Norm, vectorNorm: Norm?, queryKeyValue: Projection, attentionPostNorm: Norm?,
+      feedForwardPostNorm: Norm?, queryNorm: Norm?, keyNorm: Norm?, attentionOutput: Projection,
+      feedForwardNorm: Norm, feedForward: FeedForward
+    ) {
+      self.attentionNorm = attentionNorm
+      self.vectorNorm = vectorNorm
+      self.queryKeyValue = queryKeyValue
+      self.attentionPostNorm = attentionPostNorm
+      self.feedForwardPostNorm = feedForwardPostNorm
+      self.queryNorm = queryNorm
+      self.keyNorm = keyNorm
+      self.attentionOutput = attentionOutput
+      self.feedForwardNorm = feedForwardNorm
+      self.feedForward = feedForward
+    }
   }
 
   /// The rows that stand for tokens.
@@ -248,8 +270,9 @@ struct WeightPacker {
       router: router,
       experts: try (0..<count).map { expert in
         (
-          gateUp: try projection([gates[expert], ups[expert]], columns: hidden),
-          down: try projection([downs[expert]], columns: inner)
+          gateUp: DecoderWeights.Projection(
+            parts: try parts([gates[expert], ups[expert]], columns: hidden), bias: nil),
+          down: DecoderWeights.Projection(parts: try parts([downs[expert]], columns: inner), bias: nil)
         )
       })
   }
@@ -318,27 +341,23 @@ struct WeightPacker {
     _ matrices: [(name: String, rows: Int)], columns: Int, biases: [(name: String, rows: Int)] = [],
     rowOrder: ((Int) -> Int)? = nil
   ) throws -> DecoderWeights.Projection {
-    var result = try projection(
+    let parts = try parts(
       try matrices.map { try view($0.name, [$0.rows, columns]) }, columns: columns, rowOrder: rowOrder)
-    if !biases.isEmpty {
-      let stored = try biases.flatMap { try vector($0.name, $0.rows) }
-      result.bias = try aligned(
-        rowOrder.map { order in stored.indices.map { stored[order($0)] } } ?? stored, name: biases[0].name)
-    }
-    return result
+    guard !biases.isEmpty else { return DecoderWeights.Projection(parts: parts, bias: nil) }
+    let stored = try biases.flatMap { try vector($0.name, $0.rows) }
+    let ordered = rowOrder.map { order in stored.indices.map { stored[order($0)] } } ?? stored
+    return DecoderWeights.Projection(parts: parts, bias: try aligned(ordered, name: biases[0].name))
   }
 
-  private func projection(
+  private func parts(
     _ views: [TensorView], columns: Int, rowOrder: ((Int) -> Int)? = nil
-  ) throws -> DecoderWeights.Projection {
+  ) throws -> [PackedMatrix] {
     let formats = try views.map(format)
     let types = views.map(\.type)
     if views.count == 1 || types.allSatisfy({ $0 == types[0] }) && !keepsBlocks(of: types[0]) {
-      return DecoderWeights.Projection(
-        parts: [try pack(views, formats[0], columns: columns, rowOrder: rowOrder)])
+      return [try pack(views, formats[0], columns: columns, rowOrder: rowOrder)]
     }
-    return DecoderWeights.Projection(
-      parts: try zip(views, formats).map { try pack([$0], $1, columns: columns) })
+    return try zip(views, formats).map { try pack([$0], $1, columns: columns) }
   }
 
   /// The weights of a norm as the kernels multiply with them.
