@@ -91,7 +91,7 @@ public struct PromptBenchmark: Sendable {
     /// The same with the reading of the prompts.
     public func requestCosts(by curve: CostCurve) -> [Double] {
       zip(costs(by: curve), zip(promptCounts, guessingReadCosts)).map { cost, reading in
-        cost + curve.relativeCost(rows: max(1, reading.0)) + reading.1
+        cost + (reading.0 > 0 ? curve.relativeCost(rows: reading.0) : 0) + reading.1
       }
     }
   }

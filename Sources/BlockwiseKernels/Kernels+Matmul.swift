@@ -54,7 +54,6 @@ extension Kernels {
       guard let first = products.baseAddress else { return }
       var outputCount = 0
       var (tileCount, nanoseconds) = (0, 0)
-      var decodesBlocks = false
       for index in matrices.indices {
         let matrix = matrices[index]
         let product = TileProduct(
@@ -64,13 +63,13 @@ extension Kernels {
         outputCount += matrix.rows
         tileCount += product.tileCount
         nanoseconds += product.nanoseconds
-        decodesBlocks = decodesBlocks || product.decodesBlocks
       }
       // Kernels take whole fours of tiles at once.
-      let share = (tileCount - 1) / pool.itemCount(nanoseconds: nanoseconds) + 1
+      let itemCount = pool.itemCount(nanoseconds: nanoseconds)
       let job = MatmulJob(
         products: first, productCount: matrices.count,
-        tilesPerItem: decodesBlocks && pool.threadCount > 1 ? 1 : (share + 3) / 4 * 4)
+        tilesPerItem: itemCount == 1 ? tileCount : max(4, tileCount / itemCount / 4 * 4),
+        isShared: itemCount > 1)
       pool.runInRegions(job.itemCount, nanoseconds: nanoseconds, job: job)
     }
   }
@@ -80,11 +79,17 @@ private struct MatmulJob: ParallelJob {
   let products: UnsafePointer<TileProduct>
   let productCount: Int
   let tilesPerItem: Int
+  let isShared: Bool
 
   var itemCount: Int { (0..<productCount).reduce(0) { $0 + itemCount(of: $1) } }
 
+  /// Tiles that are decoded one by one are shared one by one.
+  private func tilesPerItem(of product: Int) -> Int {
+    isShared && products[product].decodesBlocks ? 1 : tilesPerItem
+  }
+
   private func itemCount(of product: Int) -> Int {
-    (products[product].tileCount + tilesPerItem - 1) / tilesPerItem
+    (products[product].tileCount - 1) / tilesPerItem(of: product) + 1
   }
 
   func run(item: Int, worker: Int) {
@@ -93,6 +98,7 @@ private struct MatmulJob: ParallelJob {
       item -= itemCount(of: product)
       product += 1
     }
+    let tilesPerItem = tilesPerItem(of: product)
     let first = item * tilesPerItem
     products[product].compute(
       first..<min(products[product].tileCount, first + tilesPerItem), worker: worker)

@@ -64,9 +64,9 @@ struct TileProduct {
 
   /// About what all tiles take one thread whose cache holds the weights.
   var nanoseconds: Int {
-    let byteCount = tileCount * arguments.tile_bytes
-    let productCount = tileCount * Self.tileRowCount * arguments.groups * 32 * arguments.row_count
-    return byteCount / 36 + productCount / (arguments.use_int8 != 0 ? 200 : 40)
+    let weightCount = tileCount * Self.tileRowCount * arguments.groups * 32
+    let products = weightCount * arguments.row_count / (arguments.use_int8 != 0 ? 200 : 40)
+    return tileCount * arguments.tile_bytes / 36 + products + (decodesBlocks ? weightCount / 2 : 0)
   }
 
   /// All rows of some tiles, written where the output of the whole product has them.

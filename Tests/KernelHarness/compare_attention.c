@@ -98,7 +98,7 @@ static void compare_attend(int32_t format, ptrdiff_t dimension) {
 }
 
 void compare_attention(int rounds) {
-  static const ptrdiff_t dimensions[] = {1, 3, 8, 15, 16, 17, 24, 33, 48, 64, 80, 96, 128};
+  static const ptrdiff_t dimensions[] = {1, 3, 8, 15, 16, 17, 24, 33, 48, 64, 80, 96, 128, 160, 256};
   for (int round = 0; round < 2 * rounds; round++) {
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
       for (size_t d = 0; d < sizeof dimensions / sizeof *dimensions; d++) compare_attend(formats[f], dimensions[d]);

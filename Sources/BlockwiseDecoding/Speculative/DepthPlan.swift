@@ -5,6 +5,8 @@ struct DepthPlan {
   private var chance = 0.7
   private(set) var stepCost: Double
   private var measured: [Double] = []
+  /// What a row has cost when many were read at once, in passes of one row.
+  private var rowCost: Double?
   /// Rounds since it was last asked.
   private var idleCount = 0
 
@@ -35,7 +37,16 @@ struct DepthPlan {
   }
 
   /// Takes a cost as given.
-  mutating func fix(stepCost cost: Double) { (stepCost, measured) = (cost, []) }
+  mutating func fix(stepCost cost: Double) { (stepCost, measured, rowCost) = (cost, [], nil) }
+
+  /// What reading so many rows at once will cost: as much as it did before, and no less than the model's own curve says.
+  func readingCost(rows: Int, costs: CostCurve) -> Double {
+    guard rows > 0 else { return 0 }
+    return max(stepCost * costs.relativeCost(rows: rows), Double(rows) * (rowCost ?? 0))
+  }
+
+  /// Takes in what reading rows at once has cost.
+  mutating func record(rows: Int, readingCost cost: Double) { if rows > 0 { rowCost = cost / Double(rows) } }
 
   /// Takes in what a step costs at most, until one is measured.
   mutating func assume(atMost bound: Double) { if measured.isEmpty { stepCost = min(stepCost, bound) } }

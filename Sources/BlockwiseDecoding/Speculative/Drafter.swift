@@ -123,7 +123,8 @@ struct Drafter {
       let seconds = (clock.now - start).inSeconds
       statistics[index].seconds += seconds
       // A step cost that is given comprises the reading.
-      if !isPrompt, options.stepCost == nil { spend(seconds) }
+      guard options.stepCost == nil else { continue }
+      if isPrompt { ledger.spendReading(measuredCost(seconds, given: 0)) } else { spend(seconds) }
     }
   }
 
@@ -141,11 +142,11 @@ struct Drafter {
 
   /// Lets the sources take in the prompt. Where a costly one can read it in what may be lost of the model's own time for it, or
   /// nothing is said about losses, it does so now, as a part of reading the prompt; else when guesses can pay for it.
-  /// - Parameter isGuessing: whether anything can be guessed at all.
-  mutating func start(_ prompt: [TokenID], isGuessing: Bool) async throws {
-    if costs.isKnown, prompt.count > cachedCount {
-      ledger.allowReading(costs.curve.relativeCost(rows: prompt.count - cachedCount))
-    }
+  /// - Parameters:
+  ///   - seconds: what the model took to read it.
+  ///   - isGuessing: whether anything can be guessed at all.
+  mutating func start(_ prompt: [TokenID], seconds: Double, isGuessing: Bool) async throws {
+    ledger.allowReading(promptCost(rows: prompt.count - cachedCount, seconds: seconds))
     for index in sources.indices {
       let start = clock.now
       try await sources[index].start(prompt)
@@ -155,17 +156,25 @@ struct Drafter {
         spend(seconds)
         continue
       }
-      let missed = try sources[index].unreadCount(prompt)
-      let cost = missed > 0 ? plans[index].stepCost * costs.curve.relativeCost(rows: missed) : 0
+      let cost = plans[index].readingCost(rows: try sources[index].unreadCount(prompt), costs: costs.curve)
       guard isGuessing, !isCut || !ledger.isStrict || cost <= ledger.promptAllowance else { continue }
       let rows = try await sources[index].prepare(prompt)
       let seconds = (clock.now - start).inSeconds
       statistics[index].seconds += seconds
-      guard rows > 0 else { continue }
-      readingSeconds[index] = seconds
-      ledger.spendReading(measuredCost(seconds, given: costs.curve.relativeCost(rows: rows)))
+      // One that was cancelled has taken its time too.
+      ledger.spendReading(settleReading(of: index, rows: rows, seconds: seconds))
+      if rows > 0 { readingSeconds[index] = seconds }
     }
     ledger.endReading()
+  }
+
+  /// What reading the prompt has cost the model, in passes of one row; nothing before it is known what they cost. A curve that was
+  /// not measured says rather too much of many rows.
+  private func promptCost(rows: Int, seconds: Double) -> Double {
+    guard rows > 0, costs.isKnown else { return 0 }
+    let cost = costs.curve.relativeCost(rows: rows)
+    guard options.costCurve == nil, let single = costs.singleSeconds, single > 0 else { return cost }
+    return min(cost, seconds / single)
   }
 
   /// What a draft model or heads have taken, in passes of one row: so many steps at the cost that is given, else the time.
@@ -173,6 +182,14 @@ struct Drafter {
     if let stepCost = options.stepCost { return stepCost * steps }
     guard let single = costs.singleSeconds, single > 0 else { return 0 }
     return seconds / single
+  }
+
+  /// What a source has taken to read rows.
+  private mutating func settleReading(of index: Int, rows: Int, seconds: Double) -> Double {
+    let cost = measuredCost(seconds, given: rows > 0 ? costs.curve.relativeCost(rows: rows) : 0)
+    // Few rows say nothing of many.
+    if rows > Self.smallReading { plans[index].record(rows: rows, readingCost: cost) }
+    return cost
   }
 
   /// Takes in the time of a pass.
@@ -236,8 +253,7 @@ struct Drafter {
   /// What a source that has a cache has to read before it can guess, in passes of one row; 0 where that is little.
   private func readingCost(of index: Int, _ tokens: [TokenID]) throws -> Double {
     let missed = try sources[index].unreadCount(tokens)
-    guard missed > Self.smallReading else { return 0 }
-    return plans[index].stepCost * costs.curve.relativeCost(rows: missed)
+    return missed > Self.smallReading ? plans[index].readingCost(rows: missed, costs: costs.curve) : 0
   }
 
   /// Lets a source read what it has missed, apart from the steps, whose time is measured.
@@ -246,6 +262,7 @@ struct Drafter {
     let rows = try await sources[index].prepare(tokens)
     let seconds = (clock.now - start).inSeconds
     statistics[index].seconds += seconds
+    _ = settleReading(of: index, rows: rows, seconds: seconds)
     addDraftCost(seconds, given: rows > 0 ? costs.curve.relativeCost(rows: rows) : 0)
   }
 

@@ -34,17 +34,18 @@ struct LossLedger {
   var allowance: Double { max(0, balance + promptAllowance + share * (Double(decodedCount) + credit)) }
 
   /// What the next answer of a conversation inherits. Where more than the strict share was allowed to be lost, it does not
-  /// inherit that. Of the prompt's share it inherits nothing, but losses that this covers are none.
+  /// inherit that. Of the prompt's share it inherits nothing, but losses that this covers are none; reading that has taken more
+  /// than the share is a loss.
   var earned: Double {
     let earned = balance + strictShare * Double(max(0, decodedCount - 1))
-    return earned < 0 ? min(0, earned + promptAllowance) : earned
+    return promptAllowance < 0 ? earned + promptAllowance : max(earned, min(0, earned + promptAllowance))
   }
 
   /// Begins with what the conversation has saved or lost before.
   mutating func inherit(_ earned: Double) { balance = earned }
 
-  /// Takes in that the model reads so much of the prompt by itself.
-  mutating func allowReading(_ cost: Double) { promptAllowance += strictShare * cost }
+  /// Takes in that the model reads so much of the prompt by itself. Who may lose more than the strict share begins with that.
+  mutating func allowReading(_ cost: Double) { if isStrict { promptAllowance += share * cost } }
 
   /// Takes in what a source has taken to read the prompt.
   mutating func spendReading(_ cost: Double) {

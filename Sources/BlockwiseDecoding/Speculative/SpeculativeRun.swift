@@ -63,7 +63,8 @@ struct SpeculativeRun {
     if isRead {
       // Of two tokens the first comes with the prompt, and before the second nothing can be saved.
       let isGuessing = (plain.options.maximumTokenCount ?? .max) > 2
-      try await self.drafter.start(reader.history, isGuessing: isGuessing)
+      try await self.drafter.start(
+        reader.history, seconds: statistics.prefillTiming.total, isGuessing: isGuessing)
     }
     let prefilled = clock.now
     statistics.prefillSeconds = (prefilled - start).inSeconds

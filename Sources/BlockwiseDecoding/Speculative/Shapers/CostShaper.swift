@@ -3,7 +3,8 @@
 /// itself where it does not pay.
 ///
 /// Estimates can be wrong, so what may be lost is bounded as well: a pass whose guesses all turn out wrong must not cost
-/// more than the allowance, which the decoder keeps at the share `loss` of what has been decoded, plus what guessing has saved.
+/// more than the allowance, which the decoder keeps at the share `loss` of what reading the prompt and decoding have taken, plus what
+/// guessing has saved.
 public struct CostShaper: TreeShaper {
   /// The name in recipes.
   public static let name = "cost"
@@ -25,7 +26,7 @@ public struct CostShaper: TreeShaper {
   public init(_ values: [PolicyValue]) { self.init(limit: values[0].int, loss: values[1].double) }
   /// The values of the parameters.
   public var values: [PolicyValue] { [.whole(nodeLimit), .number(loss)] }
-  /// The largest loss that is kept for every single text, however short. Whoever allows more lets guessing begin at once, as if
+  /// The largest loss that is kept for every single request, however short. Whoever allows more lets guessing begin at once, as if
   /// eight tokens had been decoded.
   static let strictLoss = 0.03
 
