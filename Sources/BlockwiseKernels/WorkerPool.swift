@@ -39,9 +39,14 @@ package final class WorkerPool: Sendable {
   /// To be claimed for itself an item should take so long.
   private static let leastItemNanoseconds = 1500
 
+  /// Whether threads share a job that takes one of them so long.
+  package func isShared(nanoseconds: Int) -> Bool {
+    !threads.isEmpty && nanoseconds >= Self.leastSharedNanoseconds
+  }
+
   /// Into how many items work that can be cut anywhere is best cut: several for every thread, none too small.
   package func itemCount(nanoseconds: Int) -> Int {
-    if threads.isEmpty || nanoseconds < Self.leastSharedNanoseconds { return 1 }
+    guard isShared(nanoseconds: nanoseconds) else { return 1 }
     return min(8 * threadCount, max(threadCount, nanoseconds / Self.leastItemNanoseconds))
   }
 
@@ -53,7 +58,7 @@ package final class WorkerPool: Sendable {
   /// - Parameter nanoseconds: about what the job takes one thread. Below ``leastSharedNanoseconds`` the caller does it alone.
   package func run<Job: ParallelJob>(_ itemCount: Int, nanoseconds: Int = .max, job: borrowing Job) {
     precondition(itemCount >= 0 && itemCount <= Int(UInt32.max), "item count \(itemCount)")
-    if threads.isEmpty || itemCount <= 1 || nanoseconds < Self.leastSharedNanoseconds {
+    if itemCount <= 1 || !isShared(nanoseconds: nanoseconds) {
       for item in 0..<itemCount { job.run(item: item, worker: 0) }
       return
     }
@@ -67,7 +72,7 @@ package final class WorkerPool: Sendable {
   package func runInRegions<Job: ParallelJob>(
     _ itemCount: Int, nanoseconds: Int = .max, job: borrowing Job
   ) {
-    if threads.isEmpty || itemCount <= threadCount || nanoseconds < Self.leastSharedNanoseconds {
+    if itemCount <= threadCount || !isShared(nanoseconds: nanoseconds) {
       run(itemCount, nanoseconds: nanoseconds, job: job)
     } else {
       state.divide(itemCount)

@@ -63,8 +63,13 @@ struct SpeculativeRun {
     if isRead {
       // Of two tokens the first comes with the prompt, and before the second nothing can be saved.
       let isGuessing = (plain.options.maximumTokenCount ?? .max) > 2
-      try await self.drafter.start(
-        reader.history, seconds: statistics.prefillTiming.total, isGuessing: isGuessing)
+      do {
+        try await self.drafter.start(
+          reader.history, seconds: statistics.prefillTiming.total, isGuessing: isGuessing)
+      } catch {
+        self.drafter.rememberBalance(reader.history)
+        throw error
+      }
     }
     let prefilled = clock.now
     statistics.prefillSeconds = (prefilled - start).inSeconds

@@ -193,9 +193,12 @@ struct DecoderPass {
   private func attend(_ sequence: Sequence, layerIndex: Int) {
     let dimension = configuration.headDimension
     let keys = sequence.visible[sequence.visibleOfLayer[layerIndex]]
+    let nanoseconds = sequence.plan.rowCount * keys.maximumKeyCount * configuration.querySize / 16
+    // Where one thread does it all, heads and rows that share keys are not parted.
     let split = AttentionSplit(
       keyValueHeadCount: configuration.keyValueHeadCount, rowCount: sequence.plan.rowCount,
-      queryCount: configuration.headCount / configuration.keyValueHeadCount, threadCount: pool.threadCount)
+      queryCount: configuration.headCount / configuration.keyValueHeadCount,
+      threadCount: pool.isShared(nanoseconds: nanoseconds) ? pool.threadCount : 1)
     let output = workspace.attended.row(sequence.firstRow)
     keys.runs.withUnsafeBufferPointer { runs in
       keys.bounds.withUnsafeBufferPointer { bounds in
@@ -220,9 +223,8 @@ struct DecoderPass {
             queryRowStride: configuration.queryKeyValueSize, queryStride: dimension,
             output: output, outputRowStride: workspace.attended.stride, outputStride: dimension,
             scratch: workspace.scores.pointer)
-          let productCount = sequence.plan.rowCount * keys.maximumKeyCount * configuration.querySize
           pool.run(
-            split.itemCount, nanoseconds: productCount / 16,
+            split.itemCount, nanoseconds: nanoseconds,
             job: AttentionJob(
               kernels: kernels, split: split, block: block, cacheLayout: model.cacheLayout,
               layerIndex: layerIndex, scratchCount: workspace.scoreCapacity))
