@@ -15,8 +15,9 @@ struct BenchDecodeCommand: AsyncParsableCommand {
 
       --prompts takes texts instead of random prompts: lines of text, or of .jsonl files "messages" (through the chat \
       template), "prompt", or the first 16 tokens of "text". Plain decoding and every --draft and --recipe continue each of \
-      them in turns; the table says how much faster than plain they are on all and on the worst prompt, and how many answers \
-      differ from the plain ones; with --costs also by those costs, guessing included.
+      them in turns; the table says how much faster than plain they are on all and on the worst prompt, in decoding and for \
+      the whole request with the reading of the prompt, and how many answers differ from the plain ones; with --costs also \
+      by those costs, guessing included.
 
       --replay takes passes that 'eval tasks --trace' has recorded and runs passes of the same shapes on this model, with \
       random tokens: what a way of decoding would cost here. Several files take turns, answer by answer.
