@@ -30,7 +30,8 @@ struct CompanionDraft: Sendable, Hashable {
   ///   - modelByteCount: of the model's weights.
   init?(beside path: String, weightByteCount modelByteCount: Int) {
     let own = Self.resolved(path)
-    for candidate in Self.candidates(path) where FileKind.exists(candidate) {
+    for candidate in CompanionFiles(beside: path).paths(["draft", "draft.gguf"], ending: "-draft.gguf")
+    where FileKind.exists(candidate) {
       guard Self.resolved(candidate) != own, Self.weightFile(candidate) != Self.weightFile(path),
         let size = Self.weightByteCount(candidate), size > 0
       else { continue }
@@ -41,19 +42,6 @@ struct CompanionDraft: Sendable, Hashable {
       return
     }
     return nil
-  }
-
-  private static func candidates(_ path: String) -> [String] {
-    let names = ["draft", "draft.gguf"]
-    let url = URL(fileURLWithPath: path)
-    let above = url.deletingLastPathComponent()
-    func inside(_ folder: URL) -> [String] { names.map { folder.appendingPathComponent($0).relativePath } }
-    if FileKind(path) == .folder { return inside(url) + inside(above) }
-    let stem = url.deletingPathExtension().lastPathComponent
-    let own = above.appendingPathComponent(stem + "-draft.gguf").relativePath
-    // A file in a folder of its own name, as the shipped ones are.
-    let isAlone = above.lastPathComponent == stem
-    return [own] + inside(above) + (isAlone ? inside(above.deletingLastPathComponent()) : [])
   }
 
   private static func resolved(_ path: String) -> String {

@@ -6,7 +6,7 @@ extension LanguageModel {
   /// - Throws: ``RecipeError`` that points at the word.
   func draftRecipe(for options: GenerationOptions) throws -> DraftRecipe? {
     if options.draft == nil, options.method == .auto, isTooSmallForGuesses, options.expectedTokens.isEmpty,
-      options.constraint == nil
+      options.constraint == nil, usableTable == nil
     {
       return nil
     }
@@ -14,6 +14,11 @@ extension LanguageModel {
     var recipe = try DraftRecipe(text)
     if recipe.sources.isEmpty { return nil }
     if recipe.isAutomatic {
+      if let table = usableTable, let first = recipe.sources.firstIndex(where: \.isAutomatic) {
+        // It counts the text as well: on four kinds of text the others beside it were worth less than they took.
+        recipe.sources.removeAll(where: \.isAutomatic)
+        recipe.sources.insert(.table(path: table.path), at: first)
+      }
       // What is known of the answer already is always worth a guess.
       if options.constraint != nil { recipe.sources += try DraftRecipe("forced").sources }
       if takesCompanion(recipe, options), let companion = companionDraft, companion.refusal == nil {
@@ -28,14 +33,18 @@ extension LanguageModel {
     return recipe
   }
 
+  /// The n-grams beside the model, where they can be used.
+  private var usableTable: CompanionTable? { companionTable.flatMap { $0.refusal == nil ? $0 : nil } }
+
   /// Whether passes take so little time that what guessing costs beside them is lost as a rule: below 64 MiB of weights, a few
   /// milliseconds.
   var isTooSmallForGuesses: Bool { summary.weightByteCount < 64 << 20 }
 
   /// Whether a draft model beside the model may write ahead without being asked for: where what it may lose is bounded.
   func takesCompanion(_ recipe: DraftRecipe, _ options: GenerationOptions) -> Bool {
+    // A step is a quarter of a pass where both are small, unless passes are taken to cost what they do elsewhere.
     recipe.isAutomatic && recipe.shape is CostShaper && !recipe.hasDraftModel
-      && (options.draft != nil || !isTooSmallForGuesses)
+      && (!isTooSmallForGuesses || options.costCurve != nil || options.draft != nil && usableTable == nil)
   }
 
   /// What lies beside the model to write ahead for it.
@@ -46,6 +55,22 @@ extension LanguageModel {
       drafts.companion = .some(found)
       return found
     }
+  }
+
+  /// The n-grams that lie beside the model.
+  var companionTable: CompanionTable? {
+    if let known = drafts.withLock({ $0.companionTable }) { return known }
+    let places = CompanionFiles(beside: path).paths([CompanionTable.name], ending: "-" + CompanionTable.name)
+    let found = places.first { FileKind.exists($0) }.map { path in
+      do {
+        _ = try draftTable(path)
+        return CompanionTable(path: path)
+      } catch {
+        return CompanionTable(path: path, refusal: (error as? DraftFileError)?.reason ?? "\(error)")
+      }
+    }
+    drafts.withLock { $0.companionTable = .some(found) }
+    return found
   }
 
   /// Loads what `auto` takes for a request without being asked for it. What cannot be used is left out from then on, and
@@ -101,6 +126,7 @@ extension LanguageModel {
           // About a third of them are read for a level.
           resources.stepCost = min(
             1, 0.02 + 0.5 * Double(heads.byteCount) / Double(max(1, summary.weightByteCount)))
+        case .table: resources.table = try draftTable(path)
         case nil: break
         }
       }
@@ -139,6 +165,27 @@ extension LanguageModel {
     }
     drafts.withLock { $0.corpora[path] = corpus }
     return corpus
+  }
+
+  /// The n-grams in a file, which have to be of this model's tokens.
+  private func draftTable(_ path: String) throws -> NGramTable {
+    if let known = drafts.withLock({ $0.tables[path] }) { return known }
+    let table: NGramTable
+    do {
+      table = try NGramTable(path: path)
+    } catch {
+      throw DraftFileError(path: path, reason: "\(error)")
+    }
+    guard table.vocabulary == vocabularyFingerprint else {
+      throw DraftFileError(path: path, reason: "it was counted with another vocabulary")
+    }
+    drafts.withLock { $0.tables[path] = table }
+    return table
+  }
+
+  /// What tables of n-grams are told apart by.
+  public var vocabularyFingerprint: VocabularyFingerprint {
+    VocabularyFingerprint((0..<tokenizer.vocabularyCount).lazy.map { self.tokenizer.bytes(of: TokenID($0)) })
   }
 
   /// Heads on this model's hidden states.
@@ -192,6 +239,9 @@ struct LoadedDrafts: Sendable {
   var models: [String: Task<LanguageModel, any Error>] = [:]
   var heads: [String: DraftHeads] = [:]
   var corpora: [String: SuffixCorpus] = [:]
+  /// The table that lies beside the model; nil while nobody has looked.
+  var companionTable: CompanionTable??
+  var tables: [String: NGramTable] = [:]
 }
 
 /// A file or model that a source of guesses cannot use.

@@ -33,6 +33,8 @@ public final class LanguageModel: Sendable {
   let locator: ModelLocator
   /// What ``costCurve(cache:)`` found.
   let knownCostCurve = Protected<CostCurve?>(nil)
+  /// What passes have cost lately.
+  let passCosts = PassCostMemory()
   /// What sources of guesses have loaded.
   let drafts = Protected(LoadedDrafts())
 
@@ -105,6 +107,10 @@ public final class LanguageModel: Sendable {
           ? "it was asked for" : "the model is autoregressive, and guesses that turn out right save passes")
       if takesCompanion(recipe, options), let companion = companionDraft, let refusal = companion.refusal {
         decision.note = "\(companion.path) does not write ahead: \(refusal)"
+      }
+      if recipe.isAutomatic, let table = companionTable, let refusal = table.refusal {
+        decision.note = [decision.note, "\(table.path) is not guessed from: \(refusal)"].compactMap(\.self)
+          .joined(separator: "; ")
       }
       return decision
     }

@@ -18,7 +18,7 @@ public final class Session: Sendable {
   let model: LanguageModel
   let cache: CacheHandle
   /// What guessing has learned in this conversation.
-  let draftMemory = DraftMemory()
+  let draftMemory: DraftMemory
   private struct State {
     var startedCount = 0
     var running: Running?
@@ -31,6 +31,7 @@ public final class Session: Sendable {
   init(model: LanguageModel, cache: CacheHandle) {
     self.model = model
     self.cache = cache
+    draftMemory = DraftMemory(costs: model.passCosts)
   }
 
   /// The tokens whose keys and values the session holds.

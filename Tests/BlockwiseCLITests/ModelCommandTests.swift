@@ -216,6 +216,49 @@ struct ModelCommandTests {
     #expect(nowhere.code == 1 && nowhere.errors.contains("nowhere"))
   }
 
+  @Test func `what a model answers is counted, guessed from, and counted on after an interruption`() throws {
+    let folder = try TemporaryFolder()
+    let questions = (0..<17).map { "{\"messages\":[{\"role\":\"user\",\"content\":\"Say \($0).\"}]}\n" }
+    let prompts = try folder.write("prompts.jsonl", questions.joined())
+    func tune(_ more: [String]) throws -> CommandLineTool.Output {
+      try CommandLineTool.run(
+        ["tune", "ngrams", "--prompts", prompts, "--max-tokens", "24", "--json"] + more)
+    }
+    let (first, second, answers) = (
+      folder.path + "/a b.ngrams", folder.path + "/b.ngrams", folder.path + "/answers.jsonl"
+    )
+    let counted = try tune(["--out", first, "--answers", answers])
+    #expect(counted.code == 0, "\(counted.errors)")
+    let json = try counted.json()
+    #expect(try json.integer("contexts") > 10 && json.integer("prompts") == 17)
+    #expect(try json.integer("bytes") > 500)
+    // The one that was held out is measured both ways.
+    let results = try json.array("results")
+    #expect(try results.map { try $0.string("name") } == ["ar", "ngram"])
+    #expect(try results.allSatisfy { try $0.integer("prompts") == 1 && $0.number("seconds") > 0 })
+    // Half of the last answer is missing.
+    let kept = try #require(FileManager.default.contents(atPath: answers))
+    #expect(kept.split(separator: UInt8(ascii: "\n")).count == 16)
+    try folder.write("answers.jsonl", Array(kept.dropLast(9)))
+    #expect(try tune(["--out", second, "--answers", answers]).code == 0)
+    #expect(FileManager.default.contents(atPath: first) == FileManager.default.contents(atPath: second))
+    let plain = try CommandLineTool.run(["generate", "--decode", "ar", "-n", "30", "--chat", "Say 3."])
+    let found = try CommandLineTool.run([
+      "generate", "--draft", "ngram:\"\(first)\",shape=best(6)", "-n", "30", "--chat", "Say 3.", "--json",
+    ])
+    #expect(try found.json().string("text") == plain.text.trimmingCharacters(in: .newlines))
+    for mistake in [["--length", "9"], ["--size", "0"], ["--parallel", "0"], ["--max-tokens", "0"]] {
+      #expect(try tune(["--out", second] + mistake).code == 64)
+    }
+    #expect(try tune(["--out", folder.path + "/nowhere/a.ngrams"]).code == 1)
+    #expect(try tune(["--model", "masked", "--out", second]).code == 64)
+    try folder.write("answers.jsonl", "nonsense\n")
+    let broken = try tune(["--out", second, "--answers", answers])
+    #expect(broken.code == 1 && broken.errors.contains("line 1"), "\(broken.errors)")
+    let other = try CommandLineTool.run(["generate", "--draft", "ngram:\(prompts)", "x"])
+    #expect(other.code == 1 && other.errors.contains("cannot be drafted from"), "\(other.errors)")
+  }
+
   @Test func `a chat takes the method, and mistakes of it are those of generate`() throws {
     let input = Array("Repeat this list: [\"a\", \"b\"]\n".utf8)
     let filled = try CommandLineTool.run(

@@ -20,7 +20,8 @@ struct LongSpeculativeTests {
   static let heads = ProcessInfo.processInfo.environment["BLOCKWISE_HEADS"]
   static let sources = all.filter { heads != nil || !$0.contains("HEADS") }
   private static let all = [
-    "lookup", "ngram", "suffix", "recycle", "adaptive", "aded", "given", "model(4):MODELS/draft",
+    "lookup", "ngram", "ngram:MODELS/base/draft.ngrams", "suffix", "recycle", "adaptive", "aded", "given",
+    "model(4):MODELS/draft",
     "eagle:MODELS/heads/base-eagle", "medusa:HEADS/medusa", "hydra:HEADS/hydra", "hydra:HEADS/hydra-prefix",
     "suffix+adaptive+recycle", "auto+model(4):MODELS/draft+eagle(3,2):MODELS/heads/base-eagle",
   ]

@@ -4,5 +4,5 @@ import ArgumentParser
 struct TuneCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tune", abstract: "Fit decoding to a model and to prompts of yours.",
-    subcommands: [TuneCommitCommand.self])
+    subcommands: [TuneCommitCommand.self, TuneNGramsCommand.self])
 }

@@ -57,7 +57,7 @@ struct TuneCommitCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    for path in [out, filter].compactMap(\.self) { try Self.checkWritable(path) }
+    for path in [out, filter].compactMap(\.self) { try WritablePlace.check(path) }
     let text = try TextInput.text(TextInput.file(prompts), from: prompts)
     let lines = TextInput.lines(text).filter { !$0.isEmpty }.map(String.init)
     guard !lines.isEmpty else { throw UsageError("\(prompts) holds no prompts") }
@@ -94,19 +94,6 @@ struct TuneCommitCommand: AsyncParsableCommand {
       try StandardStream.output.write(json: Self.json(report))
     } else {
       try StandardStream.output.write(Self.table(report) + "\(report.best.recipe)\nis written to \(out)\n")
-    }
-  }
-
-  /// Refuses a place that cannot be written to before anything takes time.
-  private static func checkWritable(_ path: String) throws {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      throw ModelFileError.cannotWrite(path: path, reason: "it is a folder")
-    }
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw ModelFileError.cannotWrite(
-        path: path, reason: "its folder does not exist or cannot be written to")
     }
   }
 

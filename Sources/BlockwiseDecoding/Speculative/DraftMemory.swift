@@ -15,7 +15,6 @@ public final class DraftMemory: Sendable {
 
   private struct State {
     var sources: [String: Known] = [:]
-    var costs: PassCosts?
     var earned = 0.0
     var text: [TokenID] = []
   }
@@ -26,8 +25,11 @@ public final class DraftMemory: Sendable {
   /// Most passes that the next answer may lose of what was saved before it.
   private static let earnedLimit = 8.0
 
+  private let costMemory: PassCostMemory
+
   /// Nothing learned yet.
-  public init() {}
+  /// - Parameter costs: what is known of the model's passes, which conversations share.
+  public init(costs: PassCostMemory = PassCostMemory()) { costMemory = costs }
 
   /// What is known of a source, which is handed out: a generation that fails or is stopped early does not bring it back.
   func take(_ name: String) -> Known? {
@@ -44,7 +46,7 @@ public final class DraftMemory: Sendable {
     }
   }
 
-  var costs: PassCosts? { state.withLock { $0.costs } }
+  var costs: PassCosts? { costMemory.costs.withLock { $0 } }
 
   /// What the conversation has saved and not risked yet, in passes of one row; negative where it has lost. Nothing where the
   /// new text is another conversation: where it does not go on from at least half of the last one.
@@ -66,5 +68,13 @@ public final class DraftMemory: Sendable {
     }
   }
 
-  func keep(_ costs: PassCosts) { state.withLock { $0.costs = costs } }
+  func keep(_ costs: PassCosts) { costMemory.costs.withLock { $0 = costs } }
+}
+
+/// What the passes of a model have cost lately; all conversations with it learn from each other's.
+public final class PassCostMemory: Sendable {
+  let costs = Protected<PassCosts?>(nil)
+
+  /// Nothing learned yet.
+  public init() {}
 }

@@ -9,10 +9,24 @@ public struct DraftRecipe: Sendable {
     public var policy: any DraftSourcePolicy
     /// The file or model it rests on; nil for none.
     public var path: String?
+    /// Whether it stands for `auto` and can make room for what suits a model better.
+    public var isAutomatic = false
+
+    /// A source.
+    public init(policy: any DraftSourcePolicy, path: String? = nil, isAutomatic: Bool = false) {
+      self.policy = policy
+      self.path = path
+      self.isAutomatic = isAutomatic
+    }
 
     /// A smaller model that writes so many tokens ahead.
     public static func model(depth: Int, path: String) -> Source {
       Source(policy: ModelPolicy([.whole(depth), .whole(1)]), path: path)
+    }
+
+    /// What the text and a table of n-grams say.
+    public static func table(path: String) -> Source {
+      Source(policy: NGramPolicy(NGramPolicy.parameters.compactMap(\.fallback)), path: path)
     }
 
     /// As the text form spells it.
@@ -29,7 +43,7 @@ public struct DraftRecipe: Sendable {
   /// What becomes of them.
   public var accept: any AcceptRule
 
-  /// What is taken where nothing is asked for.
+  /// What is taken where nothing is asked for and no table of n-grams lies beside the model.
   public static let automatic = "suffix+adaptive+recycle,shape=cost(32),accept=exact"
 
   /// All parts, every parameter given.
@@ -115,7 +129,9 @@ public struct DraftRecipe: Sendable {
       guard !word.text.isEmpty else { throw parser.error(word.start..<word.start + 1, "a source is missing") }
       if word.text == "auto" {
         isAutomatic = true
-        sources += try DraftRecipe(Self.automatic).sources
+        sources += try DraftRecipe(Self.automatic).sources.map {
+          Source(policy: $0.policy, path: $0.path, isAutomatic: true)
+        }
         continue
       }
       let (head, path) = Self.divide(word)

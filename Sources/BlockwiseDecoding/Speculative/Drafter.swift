@@ -21,6 +21,8 @@ struct Drafter {
   private var unpricedSeconds = 0.0
   /// Nothing is learned or guessed while that cannot be paid; sources catch up afterwards.
   private var isSuspended = false
+  /// Whether the sources that cost nothing know the prompt.
+  private var isStarted = false
   /// Tokens since the sources were told last.
   private var untoldCount = 0
   private let isCut: Bool
@@ -55,7 +57,7 @@ struct Drafter {
     if options.costCurve == nil, let known = memory?.costs { costs = known }
     topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
     isCut = options.shape is CostShaper
-    ledger = LossLedger(share: (options.shape as? CostShaper)?.loss ?? 0)
+    ledger = LossLedger(share: (options.shape as? CostShaper)?.loss ?? 0, roundCost: costs.roundCost)
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
   }
 
@@ -91,7 +93,11 @@ struct Drafter {
           source: sources[index].isKept ? sources[index] : nil, estimate: estimates[index], plan: plans[index]
         ))
     }
-    if options.costCurve == nil { memory.keep(costs) }
+    if options.costCurve == nil {
+      var costs = costs
+      costs.roundCost = ledger.roundCost
+      memory.keep(costs)
+    }
     // Of what a conversation has saved a part may be risked in its next answer.
     rememberBalance(text)
   }
@@ -146,16 +152,13 @@ struct Drafter {
   ///   - seconds: what the model took to read it.
   ///   - isGuessing: whether anything can be guessed at all.
   mutating func start(_ prompt: [TokenID], seconds: Double, isGuessing: Bool) async throws {
+    costs.record(promptRows: prompt.count - cachedCount, seconds: seconds)
     ledger.allowReading(promptCost(rows: prompt.count - cachedCount, seconds: seconds))
     for index in sources.indices {
+      // The others are told when the first guess can be paid, which in a short answer may never be.
+      guard sources[index].isCostly else { continue }
       let start = clock.now
       try await sources[index].start(prompt)
-      guard sources[index].isCostly else {
-        let seconds = (clock.now - start).inSeconds
-        statistics[index].seconds += seconds
-        spend(seconds)
-        continue
-      }
       let cost = plans[index].readingCost(rows: try sources[index].unreadCount(prompt), costs: costs.curve)
       guard isGuessing, !isCut || !ledger.isStrict || cost <= ledger.promptAllowance else { continue }
       let rows = try await sources[index].prepare(prompt)
@@ -394,9 +397,13 @@ struct Drafter {
     let observed = DraftRound(tokens: tokens, newCount: untoldCount, rows: rows)
     for index in sources.indices {
       let start = clock.now
+      if !isStarted, !sources[index].isCostly {
+        try await sources[index].start(Array(tokens.dropLast(untoldCount)))
+      }
       try await sources[index].observe(observed)
       statistics[index].seconds += (clock.now - start).inSeconds
     }
+    isStarted = true
   }
 
   /// Half of a round, in time.

@@ -14,12 +14,16 @@ struct LossLedger {
   private(set) var guessingCost = 0.0
   private var uncharged = 0.0
   /// What learning and proposing take in a round.
-  private var roundCost = 0.0
+  private(set) var roundCost: Double
 
   /// Whoever waits for the second token is not to wait long because the first has taken long.
   private static let mostPromptAllowance = 1.0
 
-  init(share: Double) { self.share = share }
+  /// - Parameter roundCost: what rounds have taken before.
+  init(share: Double, roundCost: Double = 0) {
+    self.share = share
+    self.roundCost = roundCost
+  }
 
   /// Whether the share holds for every single text, however short.
   var isStrict: Bool { share <= CostShaper.strictLoss }

@@ -1,57 +1,101 @@
 /// What passes cost: a measured curve where there is one, else what the passes of this generation show.
 ///
-/// Without a curve an extra row is first taken to cost a twelfth of a pass, which is more than it does on the machines that
-/// were measured; every pass then corrects that for its number of rows.
-struct PassCosts: Sendable {
+/// Without a curve an extra row is first taken to cost what a row of the prompt did, at least a twelfth of a pass; every pass then corrects
+/// that for its number of rows, and for other numbers of which nothing is known.
+package struct PassCosts: Sendable {
   private let measured: CostCurve?
   /// Seconds of the last passes of one row.
   private var single = Recent()
   /// By size class: what a row beyond the first costs, in passes of one row.
   private var slopes: [Recent]
-  private(set) var curve: CostCurve
+  /// Passes of one row since the last one of more.
+  private var singleCount = 0
+  /// What a row of the prompt has taken.
+  private var promptRowSeconds: Double?
+  package private(set) var curve: CostCurve
+  /// What learning and proposing take in a round, in passes of one row.
+  var roundCost = 0.0
 
   private static let assumedSlope = 1.0 / 12
+  /// The first pass of a process takes longer than others, which is not to be the end of guessing.
+  private static let largestAssumedSlope = 0.5
+  /// After so many passes of one row alone the most expensive of the others is forgotten.
+  private static let patience = 32
+  /// Prompts of fewer rows say little.
+  private static let leastPromptRows = 8
   /// Where the classes end.
   private static let bounds = [2, 4, 8, 16, 32, 64]
 
   /// The last few values.
   private struct Recent {
-    var values: [Double] = []
+    private var values: [Double] = []
+    var count: Int { values.count }
     mutating func add(_ value: Double) {
       values.append(value)
       if values.count > 9 { values.removeFirst() }
     }
-    var median: Double? { values.isEmpty ? nil : values.sorted()[(values.count - 1) / 2] }
+    /// A value that a quarter of them stay below: what disturbs a pass makes it longer.
+    var typical: Double? { values.isEmpty ? nil : values.sorted()[(values.count - 1) / 4] }
+    mutating func forgetLargest() {
+      if let index = values.indices.max(by: { values[$0] < values[$1] }) { values.remove(at: index) }
+    }
   }
 
-  init(_ measured: CostCurve?) {
+  package init(_ measured: CostCurve?) {
     self.measured = measured
     slopes = Array(repeating: Recent(), count: Self.bounds.count)
-    curve = measured ?? Self.curve(slopes)
+    curve = measured ?? Self.curve(slopes, assumed: Self.assumedSlope)
   }
 
   /// Whether costs are known at all: before that nothing is risked.
-  var isKnown: Bool { measured != nil || single.values.count >= 2 }
+  package var isKnown: Bool { measured != nil || single.count >= 2 }
 
   /// Seconds of a pass of one row.
-  var singleSeconds: Double? { measured.map { $0.cost(rows: 1) / 1e3 } ?? single.median }
+  package var singleSeconds: Double? { measured.map { $0.cost(rows: 1) / 1e3 } ?? single.typical }
 
-  /// Takes in a pass that no other request shared.
-  mutating func record(rows: Int, seconds: Double) {
-    guard measured == nil else { return }
-    guard rows > 1 else { return single.add(seconds) }
-    guard let base = single.median, base > 0 else { return }
-    let index = Self.bounds.firstIndex { rows <= $0 } ?? Self.bounds.count - 1
-    slopes[index].add(max(0, (seconds / base - 1) / Double(rows - 1)))
-    curve = Self.curve(slopes)
+  /// Takes in the reading of a prompt.
+  package mutating func record(promptRows rows: Int, seconds: Double) {
+    guard measured == nil, rows >= Self.leastPromptRows, seconds > 0 else { return }
+    promptRowSeconds = seconds / Double(rows)
+    renew()
   }
 
-  private static func curve(_ slopes: [Recent]) -> CostCurve {
+  /// Takes in a pass that no other request shared.
+  package mutating func record(rows: Int, seconds: Double) {
+    guard measured == nil else { return }
+    if rows > 1 {
+      guard let base = single.typical, base > 0 else { return }
+      let index = Self.bounds.firstIndex { rows <= $0 } ?? Self.bounds.count - 1
+      slopes[index].add(max(0, (seconds / base - 1) / Double(rows - 1)))
+      singleCount = 0
+    } else {
+      single.add(seconds)
+      singleCount += 1
+      // A few passes that were disturbed are not to be the end of guessing.
+      if singleCount % Self.patience == 0 {
+        for index in slopes.indices { slopes[index].forgetLargest() }
+      }
+    }
+    renew()
+  }
+
+  private mutating func renew() {
+    var assumed = Self.assumedSlope
+    if let promptRowSeconds, let base = single.typical, base > 0 {
+      assumed = min(Self.largestAssumedSlope, max(assumed, promptRowSeconds / base))
+    }
+    curve = Self.curve(slopes, assumed: assumed)
+  }
+
+  /// What is not known of a size is taken from the next smaller one, else from the next larger one.
+  private static func curve(_ slopes: [Recent], assumed: Double) -> CostCurve {
+    let known = slopes.map(\.typical)
     var points = [CostCurve.Point(rowCount: 1, milliseconds: 1)]
-    for (bound, slope) in zip(bounds, slopes) {
+    for (index, bound) in bounds.enumerated() {
+      let slope =
+        known[...index].last { $0 != nil } ?? known[index...].first { $0 != nil } ?? assumed
       points.append(
-        CostCurve.Point(rowCount: bound, milliseconds: 1 + Double(bound - 1) * (slope.median ?? assumedSlope))
-      )
+        CostCurve.Point(rowCount: bound, milliseconds: 1 + Double(bound - 1) * (slope ?? assumed)))
     }
     return CostCurve(measured: points)
   }

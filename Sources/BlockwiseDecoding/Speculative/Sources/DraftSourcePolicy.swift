@@ -17,6 +17,8 @@ public enum DraftPathKind: Sendable, Hashable {
   case model
   /// A folder of heads, which must be given.
   case heads
+  /// A table of n-grams; it can be left out.
+  case table
 }
 
 /// What sources are made of.
@@ -29,6 +31,8 @@ public struct DraftResources: Sendable {
   public var contextLength: Int
   /// The corpus that the source's path names.
   public var corpus: SuffixCorpus?
+  /// The n-grams that the source's path names.
+  public var table: NGramTable?
   /// The model that the source's path names.
   public var model: (any BlockModel)?
   /// The heads that the source's path names.
@@ -85,12 +89,12 @@ struct LookupPolicy: DraftSourcePolicy {
 
 struct NGramPolicy: DraftSourcePolicy {
   static let name = "ngram"
-  static let parameters: [PolicyParameter] = [.whole("length", 1...16, 4), .whole("count", 1...256, 16)]
-  static let pathKind: DraftPathKind? = nil
+  static let parameters: [PolicyParameter] = [.whole("length", 1...16, 8), .whole("count", 1...256, 16)]
+  static let pathKind: DraftPathKind? = .table
   let values: [PolicyValue]
   init(_ values: [PolicyValue]) { self.values = values }
   func makeSource(_ resources: DraftResources) -> any DraftSource {
-    NGramSource(maximumLength: values[0].int, guessCount: values[1].int)
+    NGramSource(maximumLength: values[0].int, guessCount: values[1].int, table: resources.table)
   }
 }
 
