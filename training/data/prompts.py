@@ -16,7 +16,7 @@ from . import arithmetic, functions, lists, structured, talk
 from .stories import tales
 
 SEED = 20299
-COUNTS = {"lists": 6000, "arithmetic": 2500, "structured": 2500, "functions": 1200, "talk": 400, "tales": 4000}
+COUNTS = {"lists": 15000, "arithmetic": 6250, "structured": 6250, "functions": 3000, "talk": 1000, "tales": 10000}
 GENERATORS = {"lists": lists, "arithmetic": arithmetic, "structured": structured, "functions": functions, "talk": talk}
 
 

@@ -18,9 +18,9 @@ package struct PassCosts: Sendable {
 
   private static let assumedSlope = 1.0 / 12
   /// The first pass of a process takes longer than others, which is not to be the end of guessing.
-  private static let largestAssumedSlope = 0.5
+  private static let largestAssumedSlope = 0.25
   /// After so many passes of one row alone the most expensive of the others is forgotten.
-  private static let patience = 32
+  private static let patience = 16
   /// Prompts of fewer rows say little.
   private static let leastPromptRows = 8
   /// Where the classes end.

@@ -50,8 +50,8 @@ extension NGramTable {
       }
       return tensor
     }
-    func check(_ isTrue: Bool, _ name: String, _ problem: String) throws(ModelFileError) {
-      guard isTrue else { throw .tensorRange(name: "\(name).\(number)", problem: problem, file: file.path) }
+    func check(_ isTrue: Bool, _ name: String, _ problem: @autoclosure () -> String) throws(ModelFileError) {
+      guard isTrue else { throw .tensorRange(name: "\(name).\(number)", problem: problem(), file: file.path) }
     }
     func sized(_ tensor: TensorView, _ count: Int) throws(ModelFileError) {
       guard tensor.elementCount == count else {
