@@ -1,7 +1,7 @@
 /// The table of n-grams that lies beside a model and is guessed from without being asked for (``NGramTable``).
 ///
-/// It is called `draft.ngrams` and lies in the model's folder or, where the model is a folder, beside it; or it is called as the
-/// model's file is, with `-draft.ngrams`. It must have been counted with the same vocabulary.
+/// It is called `draft.ngrams`, or as the model's file is, with `-draft.ngrams`, and lies where ``CompanionFiles`` looks. It must have been
+/// counted with the same vocabulary; the first that can be used is.
 struct CompanionTable: Sendable, Hashable {
   static let name = "draft.ngrams"
 

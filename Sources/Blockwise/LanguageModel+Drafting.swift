@@ -61,14 +61,15 @@ extension LanguageModel {
   var companionTable: CompanionTable? {
     if let known = drafts.withLock({ $0.companionTable }) { return known }
     let places = CompanionFiles(beside: path).paths([CompanionTable.name], ending: "-" + CompanionTable.name)
-    let found = places.first { FileKind.exists($0) }.map { path in
+    let tables = places.lazy.filter { FileKind.exists($0) }.map { path in
       do {
-        _ = try draftTable(path)
+        _ = try self.draftTable(path)
         return CompanionTable(path: path)
       } catch {
         return CompanionTable(path: path, refusal: (error as? DraftFileError)?.reason ?? "\(error)")
       }
     }
+    let found = tables.first { $0.refusal == nil } ?? tables.first
     drafts.withLock { $0.companionTable = .some(found) }
     return found
   }

@@ -96,22 +96,23 @@ public final class LanguageModel: Sendable {
         guard recipe == nil else {
           throw DecodingError.option("draft", found: "given", expected: "none with method ar")
         }
+        let isChosen = isAsked || options.draft != nil
         return MethodDecision(
           method: GenerationOptions.Method.autoregressive.rawValue, recipe: "", isLossy: false,
-          reason: isAsked || options.draft != nil
-            ? "it was asked for" : "passes of so small a model cost less than guessing ahead would")
+          reason: isChosen
+            ? "it was asked for" : "passes of so small a model cost less than guessing ahead would",
+          note: isChosen ? nil : tableNote)
       }
       var decision = MethodDecision(
         method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy,
         reason: isAsked || options.draft != nil
           ? "it was asked for" : "the model is autoregressive, and guesses that turn out right save passes")
+      var notes: [String] = []
       if takesCompanion(recipe, options), let companion = companionDraft, let refusal = companion.refusal {
-        decision.note = "\(companion.path) does not write ahead: \(refusal)"
+        notes.append("\(companion.path) does not write ahead: \(refusal)")
       }
-      if recipe.isAutomatic, let table = companionTable, let refusal = table.refusal {
-        decision.note = [decision.note, "\(table.path) is not guessed from: \(refusal)"].compactMap(\.self)
-          .joined(separator: "; ")
-      }
+      if recipe.isAutomatic, let tableNote { notes.append(tableNote) }
+      decision.note = notes.isEmpty ? nil : notes.joined(separator: "; ")
       return decision
     }
     guard options.draft == nil || options.draft == "none" else {
@@ -130,6 +131,11 @@ public final class LanguageModel: Sendable {
     return MethodDecision(
       method: method.rawValue, recipe: recipe.text, isLossy: recipe.isLossy,
       reason: options.recipe != nil || isAsked ? "it was asked for" : "the model fills masks")
+  }
+
+  /// Why a table of n-grams beside the model is not used.
+  private var tableNote: String? {
+    companionTable.flatMap { table in table.refusal.map { "\(table.path) is not guessed from: \($0)" } }
   }
 
   func autoregressiveOptions(for options: GenerationOptions) -> AutoregressiveOptions {

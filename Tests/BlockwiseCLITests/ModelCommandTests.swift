@@ -238,7 +238,7 @@ struct ModelCommandTests {
     #expect(try results.allSatisfy { try $0.integer("prompts") == 1 && $0.number("seconds") > 0 })
     // Half of the last answer is missing.
     let kept = try #require(FileManager.default.contents(atPath: answers))
-    #expect(kept.split(separator: UInt8(ascii: "\n")).count == 16)
+    #expect(kept.split(separator: UInt8(ascii: "\n")).count == 17)
     try folder.write("answers.jsonl", Array(kept.dropLast(9)))
     #expect(try tune(["--out", second, "--answers", answers]).code == 0)
     #expect(FileManager.default.contents(atPath: first) == FileManager.default.contents(atPath: second))
@@ -250,13 +250,25 @@ struct ModelCommandTests {
     for mistake in [["--length", "9"], ["--size", "0"], ["--parallel", "0"], ["--max-tokens", "0"]] {
       #expect(try tune(["--out", second] + mistake).code == 64)
     }
+    for mistake in [["--out", folder.path + "/a\"b.ngrams"], ["--out", second, "--answers", "-"]] {
+      #expect(try tune(mistake).code == 64)
+    }
     #expect(try tune(["--out", folder.path + "/nowhere/a.ngrams"]).code == 1)
     #expect(try tune(["--model", "masked", "--out", second]).code == 64)
-    try folder.write("answers.jsonl", "nonsense\n")
-    let broken = try tune(["--out", second, "--answers", answers])
-    #expect(broken.code == 1 && broken.errors.contains("line 1"), "\(broken.errors)")
-    let other = try CommandLineTool.run(["generate", "--draft", "ngram:\(prompts)", "x"])
-    #expect(other.code == 1 && other.errors.contains("cannot be drafted from"), "\(other.errors)")
+    // Answers of another length are others, and files of others stay as they are.
+    let other = try tune(["--out", second, "--answers", answers, "--max-tokens", "25"])
+    #expect(other.code == 1 && other.errors.contains("--max-tokens"), "\(other.errors)")
+    for foreign in ["nonsense\n", "one line", "{\"a\":1}\n{\"b\":2}"] {
+      try folder.write("answers.jsonl", foreign)
+      let broken = try tune(["--out", second, "--answers", answers])
+      #expect(broken.code == 1 && broken.errors.contains("line 1"), "\(broken.errors)")
+      #expect(FileManager.default.contents(atPath: answers) == Data(foreign.utf8))
+    }
+    let long = try folder.write("long.txt", String(repeating: "word ", count: 2000) + "\nshort\n")
+    let refused = try CommandLineTool.run(["tune", "ngrams", "--prompts", long, "--out", second])
+    #expect(refused.code == 64 && refused.errors.contains("--prompts"), "\(refused.errors)")
+    let none = try CommandLineTool.run(["generate", "--draft", "ngram:\(prompts)", "x"])
+    #expect(none.code == 1 && none.errors.contains("cannot be drafted from"), "\(none.errors)")
   }
 
   @Test func `a chat takes the method, and mistakes of it are those of generate`() throws {

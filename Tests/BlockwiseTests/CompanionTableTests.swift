@@ -105,7 +105,8 @@ import Testing
         atPath: place + "/big.gguf", withDestinationPath: Self.models + "/base/base.gguf")
       try prepare(place + "/draft.ngrams")
       let model = try await load(place + "/big.gguf")
-      #expect(try model.decision(for: GenerationOptions()).method == "ar")
+      let usual = try model.decision(for: GenerationOptions())
+      #expect(usual.method == "ar" && usual.note?.contains("is not guessed from") == true)
       var options = GenerationOptions(maximumTokenCount: 8)
       options.draft = "auto"
       let note = try model.decision(for: options).note ?? ""
@@ -117,6 +118,31 @@ import Testing
         try await model.session().complete(tokens: [1, 2], options: options)
       }
     }
+  }
+
+  @Test func `a table that can be used goes before one that cannot`() async throws {
+    try link("big.gguf", to: Self.models + "/base/base.gguf")
+    try Data(repeating: 7, count: 900).write(to: URL(fileURLWithPath: folder.path + "/big-draft.ngrams"))
+    try link("draft.ngrams", to: Self.models + "/base/draft.ngrams")
+    let decision = try await load(folder.path + "/big.gguf").decision(for: GenerationOptions())
+    #expect(decision.recipe.hasPrefix("ngram(8,16):\(folder.path)/draft.ngrams") && decision.note == nil)
+  }
+
+  @Test func `prompts that leave no room for an answer are refused before any is answered`() async throws {
+    let model = try await load(Self.models + "/base")
+    let prompts: [[TokenID]] = [[5, 6], Array(repeating: 7, count: 256)]
+    let tuning = try NGramTuning(prompts: prompts, options: GenerationOptions(maximumTokenCount: 4))
+    await #expect(throws: BenchmarkError.self) {
+      try await tuning.run(model, keep: { _ in Issue.record("an answer") })
+    }
+    let wrong = NGramTuning.Answer(prompt: [5], tokens: [5000])
+    let short = try NGramTuning(prompts: [[5]], options: GenerationOptions(maximumTokenCount: 4))
+    await #expect(throws: BenchmarkError.self) { try await short.run(model, known: [wrong], keep: { _ in }) }
+    // What is asked twice is answered once.
+    let twice = try NGramTuning(prompts: [[5], [6], [5]], options: GenerationOptions(maximumTokenCount: 4))
+    var answerCount = 0
+    _ = try await twice.run(model, keep: { _ in answerCount += 1 })
+    #expect(answerCount == 2)
   }
 
   @Test func `counting goes on from answers that are known, and gives the same table`() async throws {

@@ -15,7 +15,8 @@ struct TuneNGramsCommand: AsyncParsableCommand {
       things like the prompts. Every sixteenth prompt is left out and measured in the end.
 
       Prompts are lines of text, or of .jsonl files "messages" (through the chat template), "prompt", or the first 16 tokens of "text".
-      With --answers every answer is kept as soon as it is there, and what the file holds is not written again.
+      With --answers every answer is kept as soon as it is there, and what the file holds is not written again; \
+      it goes with one model and one --max-tokens.
 
       Examples:
         blockwise tune ngrams --model q05.gguf --prompts questions.jsonl --out q05-draft.ngrams --answers answers.jsonl
@@ -39,7 +40,7 @@ struct TuneNGramsCommand: AsyncParsableCommand {
   @Option(name: .long, parsing: .unconditional, help: "Tokens of the longest context, 1 to 8.")
   var length = 5
 
-  @Option(name: .long, parsing: .unconditional, help: "At most so many KiB.")
+  @Option(name: .long, parsing: .unconditional, help: "At most so many KiB, a header of one KiB apart.")
   var size = 1024
 
   @Option(name: .long, parsing: .unconditional, help: "At most this many new tokens per prompt.")
@@ -57,6 +58,10 @@ struct TuneNGramsCommand: AsyncParsableCommand {
     if !(1...256).contains(parallel) {
       throw ValidationError("--parallel is \(parallel), expected 1 to 256")
     }
+    if out.contains("\"") {
+      throw ValidationError("--out has a double quote, and --draft ngram:FILE could not name it")
+    }
+    if answers == "-" { throw ValidationError("--answers is a file, which is read and written") }
   }
 
   /// Prompts that the table is measured on, at most.
@@ -65,13 +70,13 @@ struct TuneNGramsCommand: AsyncParsableCommand {
   func run() async throws {
     for path in [out, answers].compactMap(\.self) { try WritablePlace.check(path) }
     let lines = try prompts.map { try PromptLines($0) }
-    let known = try answers.map { try KnownAnswers($0) }
     let model = try await measured.load()
     guard model.traits.isAutoregressive else {
       throw UsageError(
         "\(measured.name.model) fills masks; guesses ahead are for models that write left to right")
     }
     let tokens = try lines.flatMap { try $0.tokens(model) }
+    let known = try answers.map { try KnownAnswers($0, header: Self.header(model, maxTokens: maxTokens)) }
     var options = GenerationOptions(maximumTokenCount: maxTokens)
     options.stopTokens = model.chatGeneration(options, ChatOptions()).stopTokens
     options.method = .autoregressive
@@ -84,9 +89,14 @@ struct TuneNGramsCommand: AsyncParsableCommand {
     }
     let progress = ProgressLine("Answering")
     defer { progress.end() }
-    let table = try await tuning.run(
-      model, known: known?.answers ?? [], progress: { progress.update("Answering \(Int($0 * 100)) %") },
-      keep: { try known?.append($0) })
+    let table: NGramTable
+    do {
+      table = try await tuning.run(
+        model, known: known?.answers ?? [], progress: { progress.update("Answering \(Int($0 * 100)) %") },
+        keep: { try known?.append($0) })
+    } catch let error as BenchmarkError {
+      throw UsageError("--" + error.description)
+    }
     try table.write(to: out)
     let results = try await measure(model, tuning, progress)
     progress.end()
@@ -97,7 +107,7 @@ struct TuneNGramsCommand: AsyncParsableCommand {
           "table": .string(out), "bytes": .integer(Int64(size)),
           "contexts": .integer(Int64(table.contextCount)),
           "counted_tokens": .integer(Int64(table.countedCount)),
-          "prompts": .integer(Int64(tokens.count)),
+          "prompts": .integer(Int64(tuning.prompts.count)),
           "results": .array(results.map(Self.json)),
         ])
     } else {
@@ -107,12 +117,25 @@ struct TuneNGramsCommand: AsyncParsableCommand {
     }
   }
 
+  /// What answers depend on beside the prompt.
+  private static func header(_ model: LanguageModel, maxTokens: Int) -> JSONValue {
+    [
+      "format": "blockwise answers 1",
+      "vocabulary_hash": .string(String(model.vocabularyFingerprint.hash, radix: 16)),
+      "weight_bytes": .integer(Int64(model.summary.weightByteCount)),
+      "max_tokens": .integer(Int64(maxTokens)),
+    ]
+  }
+
   /// Plain decoding and guesses by the table on prompts that it does not know.
   private func measure(
     _ model: LanguageModel, _ tuning: NGramTuning, _ progress: ProgressLine
   ) async throws -> [PromptBenchmark.Result] {
-    let prompts = Array(tuning.heldOutPrompts.prefix(Self.measuredCount))
-    if prompts.isEmpty { return [] }
+    let heldOut = tuning.heldOutPrompts
+    if heldOut.isEmpty { return [] }
+    // Some of everything, where the prompts are in some order.
+    let stride = max(1, (heldOut.count + Self.measuredCount - 1) / Self.measuredCount)
+    let prompts = heldOut.indices.filter { $0 % stride == 0 }.map { heldOut[$0] }
     var guessing = tuning.options
     guessing.method = .speculative
     guessing.draft = "ngram:\"\(out)\""
@@ -139,30 +162,52 @@ struct TuneNGramsCommand: AsyncParsableCommand {
   }
 }
 
-/// Answers in a file of JSON lines, which grows with every new one.
-private struct KnownAnswers {
+/// Answers in a file of JSON lines, which grows with every new one; the first line says what they depend on.
+private final class KnownAnswers {
   private(set) var answers: [NGramTuning.Answer] = []
   private let file: AppendedLines
+  /// The first line, while it is still to be written.
+  private var header: JSONValue?
 
-  init(_ path: String) throws {
+  init(_ path: String, header: JSONValue) throws {
+    func refuse(_ line: Int, _ reason: String) -> StreamError {
+      StreamError.cannotRead(file: path, reason: "line \(line): \(reason)")
+    }
     var kept = 0
+    self.header = header
     if FileManager.default.fileExists(atPath: path) {
       let text = try TextInput.text(try TextInput.file(path), from: path)
       // A command that was ended while it wrote leaves half a line.
       let whole = text.utf8.lastIndex(of: UInt8(ascii: "\n")).map { text.utf8[...$0] } ?? text.utf8.prefix(0)
       kept = whole.count
-      for (index, line) in whole.split(separator: UInt8(ascii: "\n")).enumerated() {
+      let lines = whole.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+      for (index, line) in lines.enumerated() {
         do {
           let json = try JSONValue(parsing: Array(line))
-          answers.append(
-            NGramTuning.Answer(
-              prompt: try Self.tokens(json, "prompt"), tokens: try Self.tokens(json, "answer")))
+          if index == 0 {
+            guard json == header else {
+              throw refuse(
+                1,
+                "expected \(header.text()): these are answers of another model or with another --max-tokens, or none"
+              )
+            }
+            self.header = nil
+          } else {
+            answers.append(
+              NGramTuning.Answer(
+                prompt: try Self.tokens(json, "prompt"), tokens: try Self.tokens(json, "answer")))
+          }
+        } catch let error as StreamError {
+          throw error
         } catch {
-          throw StreamError.cannotRead(file: path, reason: "line \(index + 1): \(error)")
+          throw refuse(index + 1, "\(error)")
         }
       }
+      guard self.header == nil || text.isEmpty || header.text().hasPrefix(text) else {
+        throw refuse(1, "it holds something else than answers")
+      }
     }
-    file = try AppendedLines(path: path, kept: kept)
+    file = AppendedLines(path: path, kept: kept)
   }
 
   private static func tokens(_ json: JSONValue, _ key: String) throws -> [TokenID] {
@@ -175,6 +220,10 @@ private struct KnownAnswers {
   }
 
   func append(_ answer: NGramTuning.Answer) throws {
+    if let header {
+      try file.append(header.text())
+      self.header = nil
+    }
     func json(_ tokens: [TokenID]) -> JSONValue { .array(tokens.map { .integer(Int64($0.rawValue)) }) }
     let line: JSONValue = ["prompt": json(answer.prompt), "answer": json(answer.tokens)]
     try file.append(line.text())

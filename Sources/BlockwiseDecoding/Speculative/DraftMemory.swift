@@ -46,7 +46,10 @@ public final class DraftMemory: Sendable {
     }
   }
 
-  var costs: PassCosts? { costMemory.costs.withLock { $0 } }
+  var costs: PassCosts? { costMemory.state.withLock { $0.costs } }
+
+  /// What some sources have taken so far.
+  func guessingCosts(_ names: String) -> GuessingCosts? { costMemory.state.withLock { $0.guessing[names] } }
 
   /// What the conversation has saved and not risked yet, in passes of one row; negative where it has lost. Nothing where the
   /// new text is another conversation: where it does not go on from at least half of the last one.
@@ -68,13 +71,46 @@ public final class DraftMemory: Sendable {
     }
   }
 
-  func keep(_ costs: PassCosts) { costMemory.costs.withLock { $0 = costs } }
+  func keep(_ costs: PassCosts) { costMemory.state.withLock { $0.costs = costs } }
+
+  func keep(_ costs: GuessingCosts, of names: String) {
+    costMemory.state.withLock { state in
+      if state.guessing.count >= Self.limit, state.guessing[names] == nil { state.guessing = [:] }
+      state.guessing[names] = costs
+    }
+  }
 }
 
-/// What the passes of a model have cost lately; all conversations with it learn from each other's.
+/// What the passes of a model have cost lately, and guessing beside them; all conversations with it learn from each other's.
 public final class PassCostMemory: Sendable {
-  let costs = Protected<PassCosts?>(nil)
+  struct State {
+    var costs: PassCosts?
+    /// By the names of the sources.
+    var guessing: [String: GuessingCosts] = [:]
+  }
+
+  let state = Protected(State())
 
   /// Nothing learned yet.
   public init() {}
+}
+
+/// What sources take that cost no passes, in seconds.
+struct GuessingCosts: Sendable, Hashable {
+  /// Learning and proposing in a round.
+  var round = 0.0
+  /// Taking in a token of the prompt.
+  var promptToken = 0.5e-6
+
+  /// Takes in a round. What is far beyond the others was disturbed.
+  mutating func record(round seconds: Double) { round += 0.1 * (min(seconds, 4 * round + 1e-4) - round) }
+
+  /// Takes in the reading of so many tokens.
+  mutating func record(promptTokens count: Int, seconds: Double) {
+    guard count > 0 else { return }
+    promptToken += 0.5 * (min(seconds / Double(count), 4 * promptToken) - promptToken)
+  }
+
+  /// Takes in that a round could not be paid: one that was disturbed is not to be the end of guessing.
+  mutating func relent() { round *= 0.97 }
 }

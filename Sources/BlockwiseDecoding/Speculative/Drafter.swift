@@ -10,6 +10,11 @@ struct Drafter {
   private var plans: [DepthPlan]
   private var costs: PassCosts
   private var ledger: LossLedger
+  private var guessing: GuessingCosts
+  private let sourceNames: String
+  /// Of the round under way: learning and proposing, and what of that steps and reading take.
+  private var roundSeconds = 0.0
+  private var costlySeconds = 0.0
   private var round = 0
   private let topCount: Int
   private(set) var statistics: [DraftStatistics]
@@ -29,7 +34,8 @@ struct Drafter {
   private let memory: DraftMemory?
   /// What costly sources took to read the prompt, a bound of a step's cost as long as none is measured.
   private var readingSeconds: [Double?]
-  /// Tokens of the prompt that the model has not read again.
+  /// Tokens of the prompt, and those of them that the model has not read again.
+  private var promptCount = 0
   private var cachedCount = 0
   /// What is read together with a proposal; more is read before it, and counted apart.
   private static let smallReading = 16
@@ -57,7 +63,9 @@ struct Drafter {
     if options.costCurve == nil, let known = memory?.costs { costs = known }
     topCount = sources.reduce(0) { max($0, $1.wantedTopCount) }
     isCut = options.shape is CostShaper
-    ledger = LossLedger(share: (options.shape as? CostShaper)?.loss ?? 0, roundCost: costs.roundCost)
+    ledger = LossLedger(share: (options.shape as? CostShaper)?.loss ?? 0)
+    sourceNames = options.sources.map(\.name).joined(separator: "+")
+    guessing = memory?.guessingCosts(sourceNames) ?? GuessingCosts()
     statistics = options.sources.map { DraftStatistics(source: $0.name) }
   }
 
@@ -94,9 +102,8 @@ struct Drafter {
         ))
     }
     if options.costCurve == nil {
-      var costs = costs
-      costs.roundCost = ledger.roundCost
       memory.keep(costs)
+      memory.keep(guessing, of: sourceNames)
     }
     // Of what a conversation has saved a part may be risked in its next answer.
     rememberBalance(text)
@@ -146,16 +153,18 @@ struct Drafter {
     try await read(states, isPrompt: isPrompt)
   }
 
-  /// Lets the sources take in the prompt. Where a costly one can read it in what may be lost of the model's own time for it, or
+  /// Lets costly sources take in the prompt. Where one can read it in what may be lost of the model's own time for it, or
   /// nothing is said about losses, it does so now, as a part of reading the prompt; else when guesses can pay for it.
   /// - Parameters:
   ///   - seconds: what the model took to read it.
+  ///   - isShared: whether passes for other requests were among that.
   ///   - isGuessing: whether anything can be guessed at all.
-  mutating func start(_ prompt: [TokenID], seconds: Double, isGuessing: Bool) async throws {
-    costs.record(promptRows: prompt.count - cachedCount, seconds: seconds)
+  mutating func start(_ prompt: [TokenID], seconds: Double, isShared: Bool, isGuessing: Bool) async throws {
+    promptCount = prompt.count
+    if !isShared { costs.record(promptRows: prompt.count - cachedCount, seconds: seconds) }
     ledger.allowReading(promptCost(rows: prompt.count - cachedCount, seconds: seconds))
     for index in sources.indices {
-      // The others are told when the first guess can be paid, which in a short answer may never be.
+      // The others are told when that and a guess can be paid, which in a short answer may never be.
       guard sources[index].isCostly else { continue }
       let start = clock.now
       try await sources[index].start(prompt)
@@ -220,7 +229,10 @@ struct Drafter {
     draftCost = 0
     if isSuspended { return TokenTree() }
     let begin = clock.now
-    defer { addRound(clock.now - begin) }
+    defer {
+      addRound(clock.now - begin)
+      guessing.record(round: roundSeconds)
+    }
     var limit = min(options.shape.nodeLimit, room)
     // Nobody is asked for what cannot be paid.
     if isCut { limit = costs.isKnown ? min(limit, affordableCount) : 0 }
@@ -265,6 +277,7 @@ struct Drafter {
     let rows = try await sources[index].prepare(tokens)
     let seconds = (clock.now - start).inSeconds
     statistics[index].seconds += seconds
+    costlySeconds += seconds
     _ = settleReading(of: index, rows: rows, seconds: seconds)
     addDraftCost(seconds, given: rows > 0 ? costs.curve.relativeCost(rows: rows) : 0)
   }
@@ -297,6 +310,7 @@ struct Drafter {
       return
     }
     statistics[index].stepCount += depth
+    costlySeconds += seconds
     addDraftCost(seconds, given: Double(depth))
     if options.stepCost == nil, let single = costs.singleSeconds, single > 0 {
       plans[index].record(depth: depth, stepCost: seconds / single / Double(max(1, depth)))
@@ -358,8 +372,14 @@ struct Drafter {
     ledger.settle(newCount: newCount, passCost: costs.curve.relativeCost(rows: guessCount + 1))
     guard isCut else { return true }
     guard costs.isKnown else { return false }
+    // Learning without ever guessing is for nothing.
+    var price = costs.curve.relativeCost(rows: 2) - 1
+    if let single = costs.singleSeconds, single > 0 {
+      price += (guessing.round + (isStarted ? 0 : guessing.promptToken * Double(promptCount))) / single
+    }
+    isSuspended = ledger.allowance < price
+    if isSuspended { guessing.relent() }
     // What a pass has brought is always learned.
-    isSuspended = !ledger.canPay(guess: costs.curve.relativeCost(rows: 2) - 1)
     return !isSuspended || guessCount > 0
   }
 
@@ -379,6 +399,7 @@ struct Drafter {
     _ tokens: [TokenID], tree: TokenTree, path: [Int], result: BlockResultBuffer, root: TokenID
   ) async throws {
     let begin = clock.now
+    roundSeconds = 0
     defer {
       addRound(clock.now - begin)
       untoldCount = 0
@@ -394,23 +415,35 @@ struct Drafter {
             isAccepted: seen.contains(row)))
       }
     }
+    if !isStarted { try await startCheapSources(Array(tokens.dropLast(untoldCount))) }
     let observed = DraftRound(tokens: tokens, newCount: untoldCount, rows: rows)
     for index in sources.indices {
       let start = clock.now
-      if !isStarted, !sources[index].isCostly {
-        try await sources[index].start(Array(tokens.dropLast(untoldCount)))
-      }
       try await sources[index].observe(observed)
       statistics[index].seconds += (clock.now - start).inSeconds
     }
+  }
+
+  /// Lets the sources that cost no passes take in the text up to what they are told next.
+  private mutating func startCheapSources(_ tokens: [TokenID]) async throws {
+    let begin = clock.now
+    for index in sources.indices where !sources[index].isCostly {
+      let start = clock.now
+      try await sources[index].start(tokens)
+      statistics[index].seconds += (clock.now - start).inSeconds
+    }
     isStarted = true
+    let seconds = (clock.now - begin).inSeconds
+    costlySeconds += seconds
+    guessing.record(promptTokens: tokens.count, seconds: seconds)
   }
 
   /// Half of a round, in time.
   private mutating func addRound(_ duration: Duration) {
     let seconds = duration.inSeconds
-    guard let single = costs.singleSeconds, single > 0 else { return spend(seconds) }
-    ledger.addHalfRound(seconds / single)
+    roundSeconds += seconds - costlySeconds
+    costlySeconds = 0
+    spend(seconds)
   }
 
   /// Charges time of guessing, as soon as it is known what a pass takes.

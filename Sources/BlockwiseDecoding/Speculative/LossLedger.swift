@@ -13,17 +13,11 @@ struct LossLedger {
   /// What guessing has taken beside the rows of passes, and what of it is not in the balance yet.
   private(set) var guessingCost = 0.0
   private var uncharged = 0.0
-  /// What learning and proposing take in a round.
-  private(set) var roundCost: Double
 
   /// Whoever waits for the second token is not to wait long because the first has taken long.
   private static let mostPromptAllowance = 1.0
 
-  /// - Parameter roundCost: what rounds have taken before.
-  init(share: Double, roundCost: Double = 0) {
-    self.share = share
-    self.roundCost = roundCost
-  }
+  init(share: Double) { self.share = share }
 
   /// Whether the share holds for every single text, however short.
   var isStrict: Bool { share <= CostShaper.strictLoss }
@@ -63,12 +57,6 @@ struct LossLedger {
   /// Takes in what guessing has taken beside the rows.
   mutating func spend(_ cost: Double) { uncharged += cost }
 
-  /// Takes in half of a round of learning and proposing.
-  mutating func addHalfRound(_ cost: Double) {
-    spend(cost)
-    roundCost += 0.1 * (2 * cost - roundCost)
-  }
-
   /// Settles a pass.
   /// - Parameter newCount: tokens that it has brought, each of them a pass of plain decoding.
   mutating func settle(newCount: Int, passCost: Double) {
@@ -77,7 +65,4 @@ struct LossLedger {
     guessingCost += uncharged
     uncharged = 0
   }
-
-  /// Whether a round and a guess can be paid: learning without ever guessing is for nothing.
-  func canPay(guess: Double) -> Bool { allowance >= roundCost + guess }
 }

@@ -13,13 +13,11 @@ package struct PassCosts: Sendable {
   /// What a row of the prompt has taken.
   private var promptRowSeconds: Double?
   package private(set) var curve: CostCurve
-  /// What learning and proposing take in a round, in passes of one row.
-  var roundCost = 0.0
 
   private static let assumedSlope = 1.0 / 12
   /// The first pass of a process takes longer than others, which is not to be the end of guessing.
   private static let largestAssumedSlope = 0.25
-  /// After so many passes of one row alone the most expensive of the others is forgotten.
+  /// After so many passes of one row alone the most expensive of the others is forgotten, for every size.
   private static let patience = 16
   /// Prompts of fewer rows say little.
   private static let leastPromptRows = 8
@@ -29,15 +27,21 @@ package struct PassCosts: Sendable {
   /// The last few values.
   private struct Recent {
     private var values: [Double] = []
+    /// The median; of an even number the smaller one.
+    private(set) var typical: Double?
     var count: Int { values.count }
     mutating func add(_ value: Double) {
       values.append(value)
       if values.count > 9 { values.removeFirst() }
+      renew()
     }
-    /// A value that a quarter of them stay below: what disturbs a pass makes it longer.
-    var typical: Double? { values.isEmpty ? nil : values.sorted()[(values.count - 1) / 4] }
     mutating func forgetLargest() {
-      if let index = values.indices.max(by: { values[$0] < values[$1] }) { values.remove(at: index) }
+      guard let index = values.indices.max(by: { values[$0] < values[$1] }) else { return }
+      values.remove(at: index)
+      renew()
+    }
+    private mutating func renew() {
+      typical = values.isEmpty ? nil : values.sorted()[(values.count - 1) / 2]
     }
   }
 
@@ -68,15 +72,17 @@ package struct PassCosts: Sendable {
       let index = Self.bounds.firstIndex { rows <= $0 } ?? Self.bounds.count - 1
       slopes[index].add(max(0, (seconds / base - 1) / Double(rows - 1)))
       singleCount = 0
-    } else {
-      single.add(seconds)
-      singleCount += 1
-      // A few passes that were disturbed are not to be the end of guessing.
-      if singleCount % Self.patience == 0 {
-        for index in slopes.indices { slopes[index].forgetLargest() }
-      }
+      return renew()
     }
-    renew()
+    single.add(seconds)
+    singleCount += 1
+    // A few passes that were disturbed are not to be the end of guessing.
+    if singleCount % Self.patience == 0 {
+      for index in slopes.indices { slopes[index].forgetLargest() }
+      renew()
+    } else if slopes.allSatisfy({ $0.typical == nil }) {
+      renew()
+    }
   }
 
   private mutating func renew() {
@@ -93,9 +99,8 @@ package struct PassCosts: Sendable {
     var points = [CostCurve.Point(rowCount: 1, milliseconds: 1)]
     for (index, bound) in bounds.enumerated() {
       let slope =
-        known[...index].last { $0 != nil } ?? known[index...].first { $0 != nil } ?? assumed
-      points.append(
-        CostCurve.Point(rowCount: bound, milliseconds: 1 + Double(bound - 1) * (slope ?? assumed)))
+        known[...index].compactMap(\.self).last ?? known[index...].compactMap(\.self).first ?? assumed
+      points.append(CostCurve.Point(rowCount: bound, milliseconds: 1 + Double(bound - 1) * slope))
     }
     return CostCurve(measured: points)
   }

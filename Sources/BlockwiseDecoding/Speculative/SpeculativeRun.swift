@@ -51,10 +51,12 @@ struct SpeculativeRun {
     try drafter.resume(
       reader.history, cachedCount: min(try cache.committedCount, reader.history.count - 1))
     let result = self.result
+    var isShared = false
     let isRead = try await plain.prefill(
       reader.history, cache: cache, into: result, statistics: &statistics, taps: outputs.taps,
       progress: progress,
       didRead: { rows in
+        if result.passSequenceCount > 1 { isShared = true }
         try await drafter.readStates(
           of: result, rows: Array(0..<rows.count), rowCount: rows.count, firstPosition: rows.lowerBound,
           isPrompt: true)
@@ -65,7 +67,8 @@ struct SpeculativeRun {
       let isGuessing = (plain.options.maximumTokenCount ?? .max) > 2
       do {
         try await self.drafter.start(
-          reader.history, seconds: statistics.prefillTiming.total, isGuessing: isGuessing)
+          reader.history, seconds: statistics.prefillTiming.total, isShared: isShared,
+          isGuessing: isGuessing)
       } catch {
         self.drafter.rememberBalance(reader.history)
         throw error

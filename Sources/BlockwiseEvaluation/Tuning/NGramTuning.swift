@@ -3,8 +3,8 @@ internal import BlockwiseFiles
 
 /// Counts what a model answers, so that its next answers can be guessed ahead (``NGramTable``).
 public struct NGramTuning: Sendable {
-  /// What to answer.
-  public var prompts: [[TokenID]]
+  /// What to answer; no prompt twice.
+  public private(set) var prompts: [[TokenID]]
   /// How it is answered; greedy unless said otherwise.
   public var options: GenerationOptions
   /// Prompts that are answered at the same time.
@@ -18,6 +18,7 @@ public struct NGramTuning: Sendable {
   private static let heldOutStride = 16
 
   /// A tuning.
+  /// - Parameter prompts: each is answered once, however often it occurs.
   /// - Throws: ``BenchmarkError/option(name:found:expected:)``.
   public init(
     prompts: [[TokenID]], options: GenerationOptions, parallelCount: Int = 16, length: Int = 5,
@@ -25,8 +26,11 @@ public struct NGramTuning: Sendable {
   ) throws(BenchmarkError) {
     try BenchmarkError.check("parallel", [parallelCount], in: 1...256)
     try BenchmarkError.check("length", [length], in: 1...8)
-    if prompts.isEmpty { throw .option(name: "prompts", found: "empty", expected: "at least one prompt") }
-    self.prompts = prompts
+    var seen: Set<[TokenID]> = []
+    self.prompts = prompts.filter { seen.insert($0).inserted }
+    if self.prompts.isEmpty {
+      throw .option(name: "prompts", found: "empty", expected: "at least one prompt")
+    }
     self.options = options
     self.parallelCount = parallelCount
     self.length = length
@@ -53,6 +57,7 @@ public struct NGramTuning: Sendable {
   }
 
   /// Answers all prompts but the held-out ones, and counts.
+  /// - Throws: ``BenchmarkError`` for prompts and answers that do not fit the model, before the first is answered; what generating throws.
   /// - Parameters:
   ///   - model: one that writes from left to right.
   ///   - known: answers that need not be written again.
@@ -62,6 +67,7 @@ public struct NGramTuning: Sendable {
     _ model: LanguageModel, known: [Answer] = [], progress: (Double) -> Void = { _ in },
     keep: (Answer) throws -> Void
   ) async throws -> NGramTable {
+    try check(model, known)
     let heldOut = Set(heldOutPrompts)
     let answered = Dictionary(known.map { ($0.prompt, $0) }) { first, _ in first }
     let counted = prompts.filter { !heldOut.contains($0) }
@@ -100,5 +106,19 @@ public struct NGramTuning: Sendable {
       try builder.count(answer.prompt + answer.tokens, from: answer.prompt.count)
     }
     return builder.table(byteLimit: byteLimit)
+  }
+
+  /// Refuses what would fail after hours of answering.
+  private func check(_ model: LanguageModel, _ known: [Answer]) throws {
+    for (index, prompt) in prompts.enumerated() where !(1..<model.contextLength).contains(prompt.count) {
+      throw BenchmarkError.option(
+        name: "prompts", found: "\(prompt.count) tokens in the \(index + 1)th different one",
+        expected: "1 to \(model.contextLength - 1), so that there is room for an answer")
+    }
+    let count = model.tokenizer.vocabularyCount
+    for token in known.lazy.flatMap({ $0.prompt + $0.tokens }) where !(0..<count).contains(token.index) {
+      throw BenchmarkError.option(
+        name: "answers", found: "token \(token)", expected: "tokens of the vocabulary of \(count)")
+    }
   }
 }

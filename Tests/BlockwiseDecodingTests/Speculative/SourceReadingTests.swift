@@ -1,5 +1,6 @@
 import BlockwiseDecoding
 import BlockwiseFiles
+import BlockwiseKernels
 import BlockwiseModels
 import Testing
 
@@ -45,6 +46,59 @@ import Testing
       #expect(contextLength == 30 ? drafted > 0 : true, "\(drafted)")
       #expect(drafted <= max(0, contextLength - prompt.count + 1), "\(drafted) passes with guesses")
     }
+  }
+
+  /// Writes down what it is told, and guesses what it likes.
+  private struct WitnessSource: DraftSource {
+    final class Record: Sendable {
+      let texts = Protected<(started: [[TokenID]], told: [TokenID], isGapless: Bool)>(([], [], true))
+    }
+    let record = Record()
+    let vocabularyCount: Int
+
+    mutating func start(_ prompt: [TokenID]) {
+      record.texts.withLock { ($0.started, $0.told) = ($0.started + [prompt], prompt) }
+    }
+
+    mutating func observe(_ round: DraftRound) {
+      record.texts.withLock { texts in
+        let isNext = texts.told == Array(round.tokens.dropLast(round.newCount))
+        texts.isGapless = texts.isGapless && isNext && !texts.started.isEmpty
+        texts.told = round.tokens
+      }
+    }
+
+    mutating func propose(_ context: DraftContext) -> TokenTree {
+      record.texts.withLock { $0.isGapless = $0.isGapless && $0.told == context.tokens }
+      return TokenTree(chain: [TokenID(context.round % vocabularyCount), 1, 2], confidence: 0.9)
+    }
+  }
+
+  @Test(arguments: ["all", "best(2)", "cost(32)", "cost(8,0.5)"], 0..<8)
+  func `a source is told the prompt once and then every token in order, late or never`(
+    shape: String, seed: Int
+  ) async throws {
+    let model = hashedModel(seed: UInt64(seed))
+    let prompt = (0..<(3 + 5 * seed)).map { TokenID(($0 * 7 + seed) % 12) }
+    let plain = AutoregressiveOptions(maximumTokenCount: 40)
+    let source = WitnessSource(vocabularyCount: 12)
+    var options = SpeculativeOptions(
+      plain: plain, sources: [("witness", source)], shape: try DraftRecipe("suffix,shape=\(shape)").shape)
+    // The more a row costs, the later a guess can be paid; with the largest of these never.
+    options.costCurve = CostCurve([
+      CostCurve.Point(rowCount: 1, milliseconds: 1e6),
+      CostCurve.Point(rowCount: 2, milliseconds: 1e6 * [1.01, 1.1, 1.4, 9][seed % 4]),
+    ])
+    let (found, statistics) = try await Decoded.speculative(model, prompt: prompt, options)
+    #expect(found == (try await Decoded.plain(model, prompt: prompt, plain)))
+    let texts = source.record.texts.withLock { $0 }
+    #expect(texts.isGapless, "seed \(seed)")
+    #expect(texts.started.count <= 1 && texts.started.allSatisfy { $0 == prompt }, "\(texts.started)")
+    let isPaid = shape != "cost(32)" || seed % 4 < 3
+    #expect(texts.started.isEmpty == !isPaid, "seed \(seed): \(texts.started.count)")
+    // Where half may be lost the dearest guess can be paid, and is not worth it.
+    let isWorthIt = !shape.hasPrefix("cost") || seed % 4 < 3
+    #expect((statistics.draftedForwardCount > 0) == isWorthIt, "seed \(seed)")
   }
 
   @Test(arguments: ["hydra-prefix", "eagle", "model"])

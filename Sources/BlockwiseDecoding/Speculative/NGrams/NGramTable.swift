@@ -4,8 +4,8 @@ public import BlockwiseFiles
 /// llama.cpp's lookup decoding, the datastore of REST (arXiv 2311.08252) at the length of n-grams.
 ///
 /// A context of a length has the most likely followers with their shares; a context that says nothing its shorter end does not say is left
-/// out. Contexts are kept as 32 bits of a hash: one that was never counted is taken for another one once in a hundred thousand times,
-/// which costs a wrong guess.
+/// out. Contexts are kept as 32 bits of a hash: among a hundred thousand contexts, one that was never counted is taken for another one
+/// once in forty thousand times, which costs a wrong guess.
 public final class NGramTable: Sendable {
   /// Contexts of one length.
   struct Level: Sendable {
@@ -34,10 +34,13 @@ public final class NGramTable: Sendable {
     /// The followers of a context; nil where it is not there.
     func followers(of key: UInt32) -> Range<Int>? {
       let place = Int(key >> shift)
-      var index = Int(places[place])
-      let end = Int(places[place + 1])
-      while index < end, keys[index] < key { index += 1 }
-      guard index < end, keys[index] == key else { return nil }
+      // About one key; by halves, because files may say otherwise.
+      var (index, end) = (Int(places[place]), Int(places[place + 1]))
+      while index < end {
+        let middle = (index + end) / 2
+        if keys[middle] < key { index = middle + 1 } else { end = middle }
+      }
+      guard index < keys.count, keys[index] == key else { return nil }
       return Int(starts[index])..<Int(starts[index + 1])
     }
 

@@ -4,7 +4,7 @@ public import BlockwiseFiles
 /// llama.cpp's lookup decoding, as a tree), and what a table says of texts like this one.
 ///
 /// With `c` occurrences of the longest context, `k` of them before a token, and a share `p` of the table, the token is guessed with
-/// `(k + κ p)/(c + κ)`: κ is 2 where the context is shorter than four tokens, else ½.
+/// `(k + κ p)/(c + κ)`: κ is 2 where the context is shorter than four tokens, else ½; and 1 where the table says nothing.
 public struct NGramSource: DraftSource {
   /// Tokens of the longest context of the text.
   public let maximumLength: Int
@@ -16,6 +16,8 @@ public struct NGramSource: DraftSource {
 
   /// Contexts of so many tokens leave little doubt that the text repeats itself.
   private static let sureLength = 4
+  /// Of a token that everything has followed not all is looked at.
+  private static let followerLimit = 64
   /// Paths that are less likely are not followed.
   private static let leastProbability: Float = 0.05
 
@@ -72,10 +74,11 @@ public struct NGramSource: DraftSource {
       found = counts.entries[entry]
       length += 1
     }
-    guard let table else { return found.map { shares($0, weight: 1, beside: []) } ?? [] }
-    let known = table.successors(contexts)
-    // One token says less than the table does.
-    guard let found, length > 1 else { return known }
+    let known = table?.successors(contexts) ?? []
+    guard let found else { return known }
+    if known.isEmpty { return shares(found, weight: 1, beside: []) }
+    // One token of the text says less than the table does.
+    guard length > 1 else { return known }
     return shares(found, weight: length < Self.sureLength ? 2 : 0.5, beside: known)
   }
 
@@ -86,7 +89,9 @@ public struct NGramSource: DraftSource {
     var guesses = known
     for index in guesses.indices { guesses[index].probability *= weight / total }
     var follower = entry.firstFollower
-    while follower >= 0 {
+    var left = Self.followerLimit
+    while follower >= 0, left > 0 {
+      left -= 1
       let next = counts.followers[Int(follower)]
       let share = Float(next.count) / total
       if let index = known.firstIndex(where: { $0.token == next.token }) {
