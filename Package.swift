@@ -73,7 +73,9 @@ let package = Package(
     tests("BlockwiseText", ["BlockwiseFiles"]),
     tests("BlockwiseModels", ["BlockwiseKernels", "BlockwiseFiles"]),
     tests("BlockwiseDecoding", ["BlockwiseKernels", "BlockwiseModels", "BlockwiseFiles"]),
-    tests("Blockwise", ["BlockwiseText", "BlockwiseModels", "BlockwiseFiles", "BlockwiseDecoding"]),
+    tests(
+      "Blockwise",
+      ["BlockwiseDecoding", "BlockwiseEvaluation", "BlockwiseFiles", "BlockwiseModels", "BlockwiseText"]),
     tests(
       "BlockwiseConversion",
       ["Blockwise", "BlockwiseFiles", "BlockwiseKernels", "BlockwiseModels", "BlockwiseText"]),

@@ -79,7 +79,8 @@ public struct PromptBenchmark: Sendable {
     public var totalRequestSeconds: Double { requestSeconds.reduce(0, +) }
     /// Tokens that a pass brought on average, those of the prompts' passes not counted.
     public var tokensPerForward: Double {
-      Double(tokenCount - traces.count) / Double(max(1, forwardCount))
+      // The first token of an answer comes with its prompt; an answer that ends at once has none.
+      Double(max(0, tokenCount - traces.count)) / Double(max(1, forwardCount))
     }
     /// What every answer costs by a curve, passes and guessing together, in passes of one row.
     public func costs(by curve: CostCurve) -> [Double] {

@@ -264,6 +264,16 @@ struct ModelCommandTests {
       #expect(broken.code == 1 && broken.errors.contains("line 1"), "\(broken.errors)")
       #expect(FileManager.default.contents(atPath: answers) == Data(foreign.utf8))
     }
+    // A slip costs neither prompts nor answers, and what writes like JSON is read like it.
+    #expect(try tune(["--out", prompts]).code == 1)
+    #expect(FileManager.default.contents(atPath: prompts) == Data(questions.joined().utf8))
+    #expect(try tune(["--out", folder.path + "/c", "--answers", folder.path + "/./c"]).code == 64)
+    let piped = try CommandLineTool.run(
+      ["tune", "ngrams", "--prompts", "-", "--max-tokens", "24", "--json", "--out", folder.path + "/d"],
+      input: Array(questions.joined().utf8))
+    #expect(piped.code == 0, "\(piped.errors)")
+    #expect(
+      FileManager.default.contents(atPath: folder.path + "/d") == FileManager.default.contents(atPath: first))
     let long = try folder.write("long.txt", String(repeating: "word ", count: 2000) + "\nshort\n")
     let refused = try CommandLineTool.run(["tune", "ngrams", "--prompts", long, "--out", second])
     #expect(refused.code == 64 && refused.errors.contains("--prompts"), "\(refused.errors)")

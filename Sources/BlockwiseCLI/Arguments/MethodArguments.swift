@@ -45,7 +45,7 @@ struct MethodArguments: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Where guesses come from: auto, none, or sources such as \"suffix+recycle,shape=cost(32),accept=exact\" or \"model:PATH\". auto also takes a model called draft that lies beside the model.",
+      "Where guesses come from: auto, none, or sources such as \"suffix+recycle,shape=cost(32),accept=exact\" or \"model:PATH\". auto also takes a table called draft.ngrams ('tune ngrams' makes one) and a model called draft that lie beside the model.",
       valueName: "sources"))
   var draft: String?
 

@@ -1,16 +1,22 @@
 import Blockwise
 
-/// Prompts in a file: lines of text, or of `.jsonl` files the keys `messages` (with `tools`), `prompt`, or the beginning of `text`.
+/// Prompts in a file: lines of text, or of `.jsonl` files the keys `messages` (with `tools`), `prompt`, or the beginning of `text`. Standard
+/// input is JSON where its first line begins with a brace.
 struct PromptLines {
   let path: String
   private let lines: [Substring]
+  private let isJSON: Bool
 
   /// Tokens of a plain text that are its prompt.
   private static let openingCount = 16
 
   init(_ path: String) throws {
     self.path = path
-    lines = TextInput.lines(try TextInput.text(try TextInput.file(path), from: path))
+    var text = try TextInput.text(try TextInput.file(path), from: path)
+    // What some editors put before a text is no part of it.
+    if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
+    lines = TextInput.lines(text)
+    isJSON = path == "-" ? text.first == "{" : path.lowercased().hasSuffix(".jsonl")
   }
 
   /// The prompts as a model reads them; empty lines are left out.
@@ -20,7 +26,7 @@ struct PromptLines {
   }
 
   private func prompt(_ line: String, line number: Int, _ model: LanguageModel) throws -> [TokenID] {
-    guard path.hasSuffix(".jsonl") else { return model.promptTokens(line) }
+    guard isJSON else { return model.promptTokens(line) }
     func refuse(_ reason: String) -> StreamError {
       StreamError.cannotRead(file: path, reason: "line \(number): \(reason)")
     }

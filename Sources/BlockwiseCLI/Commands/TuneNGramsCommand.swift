@@ -14,7 +14,7 @@ struct TuneNGramsCommand: AsyncParsableCommand {
       NAME.gguf, or where --draft ngram:FILE asks for it. Texts do not change; they come faster where the model is asked for \
       things like the prompts. Every sixteenth prompt is left out and measured in the end.
 
-      Prompts are lines of text, or of .jsonl files "messages" (through the chat template), "prompt", or the first 16 tokens of "text".
+      Prompts are lines of text, or of .jsonl files (and of standard input, where it begins with a brace) "messages" (through the chat template), "prompt", or the first 16 tokens of "text".
       With --answers every answer is kept as soon as it is there, and what the file holds is not written again; \
       it goes with one model and one --max-tokens.
 
@@ -40,7 +40,7 @@ struct TuneNGramsCommand: AsyncParsableCommand {
   @Option(name: .long, parsing: .unconditional, help: "Tokens of the longest context, 1 to 8.")
   var length = 5
 
-  @Option(name: .long, parsing: .unconditional, help: "At most so many KiB, a header of one KiB apart.")
+  @Option(name: .long, parsing: .unconditional, help: "At most so many KiB, a header of 1.5 KiB apart.")
   var size = 1024
 
   @Option(name: .long, parsing: .unconditional, help: "At most this many new tokens per prompt.")
@@ -69,6 +69,15 @@ struct TuneNGramsCommand: AsyncParsableCommand {
 
   func run() async throws {
     for path in [out, answers].compactMap(\.self) { try WritablePlace.check(path) }
+    // A slip must not cost a model or the prompts.
+    if FileManager.default.fileExists(atPath: out), (try? NGramTable(path: out)) == nil {
+      throw ModelFileError.cannotWrite(path: out, reason: "it exists and is no table of n-grams")
+    }
+    if let answers,
+      URL(fileURLWithPath: answers).standardizedFileURL == URL(fileURLWithPath: out).standardizedFileURL
+    {
+      throw UsageError("--out and --answers are the same file")
+    }
     let lines = try prompts.map { try PromptLines($0) }
     let model = try await measured.load()
     guard model.traits.isAutoregressive else {
@@ -76,7 +85,7 @@ struct TuneNGramsCommand: AsyncParsableCommand {
         "\(measured.name.model) fills masks; guesses ahead are for models that write left to right")
     }
     let tokens = try lines.flatMap { try $0.tokens(model) }
-    let known = try answers.map { try KnownAnswers($0, header: Self.header(model, maxTokens: maxTokens)) }
+    let known = try answers.map { try KnownAnswers($0, header: header(model)) }
     var options = GenerationOptions(maximumTokenCount: maxTokens)
     options.stopTokens = model.chatGeneration(options, ChatOptions()).stopTokens
     options.method = .autoregressive
@@ -118,12 +127,14 @@ struct TuneNGramsCommand: AsyncParsableCommand {
   }
 
   /// What answers depend on beside the prompt.
-  private static func header(_ model: LanguageModel, maxTokens: Int) -> JSONValue {
+  private func header(_ model: LanguageModel) -> JSONValue {
     [
       "format": "blockwise answers 1",
+      "model": .string(URL(fileURLWithPath: model.path).lastPathComponent),
       "vocabulary_hash": .string(String(model.vocabularyFingerprint.hash, radix: 16)),
       "weight_bytes": .integer(Int64(model.summary.weightByteCount)),
       "max_tokens": .integer(Int64(maxTokens)),
+      "compute": .string(measured.compute.rawValue),
     ]
   }
 
@@ -154,10 +165,16 @@ struct TuneNGramsCommand: AsyncParsableCommand {
   }
 
   private static func text(_ results: [PromptBenchmark.Result]) -> String {
-    guard results.count == 2 else { return "" }
+    guard results.count == 2 else {
+      return "Of fewer than 16 prompts none is held out, and nothing is measured\n"
+    }
+    guard results[0].forwardCount > 0 else {
+      return "The held-out answers take no pass, and nothing is measured\n"
+    }
+    let count = results[0].seconds.count
     let gain = results[0].totalSeconds / max(1e-9, results[1].totalSeconds)
     return
-      "On \(results[0].seconds.count) held-out prompts \(fixed(gain, 2)) times as fast as plain decoding, "
+      "On \(count) held-out \(count == 1 ? "prompt" : "prompts") \(fixed(gain, 2)) times as fast as plain decoding, "
       + "\(fixed(results[1].tokensPerForward, 2)) tokens per pass\n"
   }
 }

@@ -209,10 +209,14 @@ struct Drafter {
 
   // MARK: Guessing
 
+  /// Guesses of a pass before it is known what more rows cost.
+  private static let firstCount = 2
+
   /// As many guesses as may all be wrong.
   private var affordableCount: Int {
+    let limit = costs.areRowsKnown ? options.shape.nodeLimit : min(options.shape.nodeLimit, Self.firstCount)
     var count = 0
-    while count < options.shape.nodeLimit, costs.curve.relativeCost(rows: count + 2) - 1 <= ledger.allowance {
+    while count < limit, costs.curve.relativeCost(rows: count + 2) - 1 <= ledger.allowance {
       count += 1
     }
     return count

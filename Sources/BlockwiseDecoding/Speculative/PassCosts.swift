@@ -54,6 +54,9 @@ package struct PassCosts: Sendable {
   /// Whether costs are known at all: before that nothing is risked.
   package var isKnown: Bool { measured != nil || single.count >= 2 }
 
+  /// Whether a pass of more than one row has been seen.
+  package var areRowsKnown: Bool { measured != nil || slopes.contains { $0.typical != nil } }
+
   /// Seconds of a pass of one row.
   package var singleSeconds: Double? { measured.map { $0.cost(rows: 1) / 1e3 } ?? single.typical }
 

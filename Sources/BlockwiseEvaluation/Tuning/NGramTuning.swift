@@ -112,7 +112,7 @@ public struct NGramTuning: Sendable {
   private func check(_ model: LanguageModel, _ known: [Answer]) throws {
     for (index, prompt) in prompts.enumerated() where !(1..<model.contextLength).contains(prompt.count) {
       throw BenchmarkError.option(
-        name: "prompts", found: "\(prompt.count) tokens in the \(index + 1)th different one",
+        name: "prompts", found: "\(prompt.count) tokens long at number \(index + 1) of the different ones",
         expected: "1 to \(model.contextLength - 1), so that there is room for an answer")
     }
     let count = model.tokenizer.vocabularyCount

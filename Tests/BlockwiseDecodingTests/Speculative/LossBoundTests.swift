@@ -94,6 +94,24 @@ import Testing
     }
   }
 
+  @Test func `as long as it is not known what more rows cost, few are tried`() async throws {
+    let prompt: [TokenID] = [1, 2, 3]
+    let plain = AutoregressiveOptions(maximumTokenCount: 60)
+    let expected = try await Decoded.plain(hashedModel(), prompt: prompt, plain)
+    // Half of all may be lost, and what is believed is always right.
+    for curve in [nil, flatCosts] {
+      let source = HalfRightSource(
+        random: TestRandom(seed: 1), truth: prompt + expected.tokens, chance: 1)
+      let (found, statistics) = try await Decoded.speculative(
+        hashedModel(), prompt: prompt,
+        SpeculativeOptions(
+          plain: plain, sources: [("right", source)], shape: CostShaper(loss: 0.5), costCurve: curve))
+      #expect(found == expected)
+      let first = try #require(statistics.passes.first { $0.rowCount > 1 })
+      #expect(curve == nil ? first.rowCount <= 3 : first.rowCount > 3, "\(first.rowCount) rows")
+    }
+  }
+
   @Test func `after the longest prompt guesses lose no more than a pass and 3 percent of the answer`()
     async throws
   {
