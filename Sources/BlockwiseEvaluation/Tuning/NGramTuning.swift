@@ -11,7 +11,7 @@ public struct NGramTuning: Sendable {
   public var parallelCount: Int
   /// Tokens of the longest context.
   public var length: Int
-  /// Bytes of the table's file.
+  /// Bytes of the table's file, but for the header.
   public var byteLimit: Int
 
   /// Every so many-th prompt is kept from the table, to measure it by.

@@ -48,7 +48,7 @@ public struct NGramTableBuilder: Sendable {
   }
 
   /// The table of the contexts that are worth most.
-  /// - Parameter byteLimit: of its file.
+  /// - Parameter byteLimit: of its file, but for the header.
   public func table(byteLimit: Int) -> NGramTable {
     let ranked = ranked()
     var table = table(leastWorth: Self.leastWorth, ranked)
