@@ -30,7 +30,8 @@ from transformers import AutoModelForCausalLM
 
 from training.data.chat import render
 
-WAYS = ["ar", "auto", "suffix+adaptive+recycle", "lookup(2,10),shape=all", "model(4):draft,shape=all"]
+WAYS = ["ar", "auto", "suffix+adaptive+recycle", "lookup(2,10),shape=all",
+        "ngram(3):Models/base/draft.ngrams,shape=best(3)", "model(4):draft,shape=all"]
 
 
 def blockwise(options) -> dict:
